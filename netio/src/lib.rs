@@ -1,0 +1,4 @@
+//! In the making.
+#![forbid(unsafe_code)]
+
+pub mod shape;

@@ -1,0 +1,4 @@
+//! In the making.
+
+#![no_std]
+#![forbid(unsafe_code)]
