@@ -1,4 +1,10 @@
 //! In the making.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "dns")]
+pub mod dns;
+#[cfg(feature = "mail")]
+pub mod mail;
 pub mod shape;
+#[cfg(feature = "sim")]
+pub mod sim;
