@@ -1,0 +1,40 @@
+//! Drivers on tokio: one per shape of machine.
+//!
+//! | shape | driver | over |
+//! |---|---|---|
+//! | stream | [`Stream`] | any [`Transport`]: a TCP socket, a TLS stream, a duplex pipe |
+//! | datagram | [`Datagram`] | UDP sockets |
+//!
+//! A driver owns its machine and its transport. Its one method that waits is `next`: it reads,
+//! writes and keeps the timer until there is an event. All state lives in the driver, so `next` may
+//! be dropped at any time (in a `select!`, under a timeout) and called again: nothing is lost.
+//! Commands go to the machine itself, between two calls of `next`:
+//!
+//! ```no_run
+//! # async fn doc<M>(machine: M, socket: tokio::net::TcpStream) -> Result<(), netio::driver::Error<M::Error>>
+//! # where M: netio::shape::StreamMachine<Event = String> {
+//! let mut driver = netio::driver::Stream::new(machine, socket);
+//! while let Some(event) = driver.next().await? {
+//!     println!("{event:?}");
+//!     driver.machine_mut().close(); // or whatever the protocol has to say
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Time is tokio's, so that everything here works under `tokio::time::pause`.
+
+mod accept;
+mod clock;
+mod datagram;
+mod output;
+mod sockets;
+mod stream;
+mod transport;
+
+pub use accept::{Closing, Server};
+pub use clock::Clock;
+pub use datagram::Datagram;
+pub use sockets::SocketStats;
+pub use stream::{Error, NextEvent, Options, Stream};
+pub use transport::Transport;
