@@ -1,0 +1,117 @@
+//! The rules of the convention as calls, for any machine.
+//!
+//! What holds for every machine is tested by the same code. You describe a scenario, that is a
+//! machine, what its peer sends and how its events are answered, by [`StreamScenario`]; each call
+//! of [`StreamKit`] then proves one rule by some thousand runs.
+//!
+//! | call | rule |
+//! |---|---|
+//! | [`r1_any_order`](StreamKit::r1_any_order) | any order of calls: same events, same output; same order: bit for bit |
+//! | [`r2_time`](StreamKit::r2_time) | a smaller `now` is clamped; `Duration::MAX` never panics |
+//! | [`r3_timers`](StreamKit::r3_timers) | early calls are no-ops, deadlines progress, the machine rests |
+//! | [`r4_reading`](StreamKit::r4_reading), [`r4_flood`] | `wants_read` does not lie; two flooding sides do not deadlock |
+//! | [`r5_errors`](StreamKit::r5_errors) | one error after every event; fused; farewell, shutdown, end |
+//! | [`r6_eof`](StreamKit::r6_eof), [`r6_disconnect`](StreamKit::r6_disconnect) | the end of the transport at every position |
+//! | [`r7_budget`](StreamKit::r7_budget) | output within its budget, same sum |
+//! | [`r8_upgrade`](StreamKit::r8_upgrade) | nothing injected survives a TLS upgrade |
+//! | [`r10_stale_answers`](StreamKit::r10_stale_answers) | answers after the end change nothing |
+//! | [`r13_any_split`](StreamKit::r13_any_split) | chunking never matters |
+//! | [`mutations`](StreamKit::mutations), [`nonsense`](StreamKit::nonsense) | no panic, bounded heap, an end |
+//!
+//! A call that finds a fault panics with the rule, the position or seed, and where the runs part.
+//! A machine that panics is caught and reported in the same way.
+//!
+//! # Example
+//!
+//! A machine that greets and takes lines, and its scenario:
+//!
+//! ```
+//! # use netio::shape::{StreamMachine, StreamTransmit};
+//! # use bytes::{Bytes, BytesMut};
+//! # #[derive(Debug)] struct Lines { eof: bool, dead: bool, told: bool, closing: bool, ended: bool }
+//! # #[derive(Debug)] enum Event { Line(Bytes), PeerClosed }
+//! # #[derive(Debug)] struct Half;
+//! # impl core::fmt::Display for Half { fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result { f.write_str("half a line") } }
+//! # impl core::error::Error for Half {}
+//! # impl Lines { fn new() -> Self { Self { eof: false, dead: false, told: false, closing: false, ended: false } } }
+//! # impl StreamMachine for Lines {
+//! #     type Event = Event;
+//! #     type Error = Half;
+//! #     fn poll_event(&mut self, _: Duration, input: &mut BytesMut) -> Result<Option<Event>, Half> {
+//! #         if self.told || self.dead { input.clear(); return Ok(None) }
+//! #         if let Some(end) = input.iter().position(|octet| *octet == b'\n') {
+//! #             let mut line = input.split_to(end + 1);
+//! #             line.truncate(end);
+//! #             return Ok(Some(Event::Line(line.freeze())));
+//! #         }
+//! #         if !self.eof { return Ok(None) }
+//! #         self.told = true;
+//! #         if input.is_empty() { return Ok(Some(Event::PeerClosed)) }
+//! #         self.closing = true;
+//! #         Err(Half)
+//! #     }
+//! #     fn poll_transmit(&mut self, _: Duration, _: usize) -> Option<StreamTransmit> {
+//! #         if !self.closing || self.ended { return None }
+//! #         self.ended = true;
+//! #         Some(StreamTransmit::Shutdown)
+//! #     }
+//! #     fn poll_timeout(&self) -> Option<Duration> { None }
+//! #     fn handle_timeout(&mut self, _: Duration) {}
+//! #     fn handle_eof(&mut self, _: Duration) { self.eof = true }
+//! #     fn handle_disconnect(&mut self, _: Duration) { self.dead = true; self.ended = true }
+//! #     fn close(&mut self) { self.closing = true }
+//! #     fn wants_read(&self) -> bool { !self.eof && !self.dead }
+//! #     fn is_closed(&self) -> bool { self.ended && (self.told || self.dead) }
+//! # }
+//! use core::time::Duration;
+//! use netio::sim::kit::{Log, Step, StreamKit, StreamScenario};
+//!
+//! struct TwoLines;
+//!
+//! impl StreamScenario for TwoLines {
+//!     type Machine = Lines;
+//!
+//!     fn machine(&self, _now: Duration) -> Lines {
+//!         Lines::new()
+//!     }
+//!
+//!     fn script(&self) -> Vec<Step> {
+//!         vec![Step::feed("one\ntwo\n"), Step::Eof]
+//!     }
+//!
+//!     fn on_event(&mut self, _: &mut Lines, _: Duration, event: Event, log: &mut Log) {
+//!         log.event(&event);
+//!     }
+//!
+//!     fn is_peer_closed(&self, event: &Event) -> bool {
+//!         matches!(event, Event::PeerClosed)
+//!     }
+//! }
+//!
+//! StreamKit::new(|| TwoLines).rounds(20).all();
+//! ```
+
+#![allow(
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test kit fails by panicking; it never sees the wire"
+)]
+
+mod flood;
+mod report;
+mod run;
+mod scenario;
+mod stream;
+
+pub use flood::r4_flood;
+pub use scenario::{Log, Sent, Step, StreamScenario};
+pub use stream::StreamKit;
+
+/// The meter for [`StreamKit::mutations`] where there is no counting allocator: runs, measures
+/// nothing.
+pub fn unmetered(run: &mut dyn FnMut()) -> usize {
+    run();
+    0
+}
