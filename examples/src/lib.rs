@@ -1,1 +1,1 @@
-//! In the making.
+//! What the example programs share. The programs themselves are in `src/bin`, one idea each.
