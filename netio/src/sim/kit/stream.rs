@@ -188,7 +188,7 @@ impl<S: StreamScenario, F: Fn() -> S> StreamKit<F> {
 
     /// R6: at every position of the wire, an EOF gives either an error or the event that
     /// [`StreamScenario::is_peer_closed`] knows, exactly once, and never both; then `close()` closes.
-    /// Where the machine had ended before, neither is asked for.
+    /// Where the machine had ended before, or waits for a TLS handshake, neither is asked for.
     ///
     /// # Panics
     ///
@@ -707,7 +707,9 @@ impl<S: StreamScenario, F: Fn() -> S> StreamKit<F> {
     fn eof_at(&self, script: &[Step]) -> Outcome {
         let mut run = self.run();
         run.play(script, usize::MAX)?;
+        // During a handshake the driver reads, and tells of a dead transport if it fails.
         let ended = run.eof
+            || run.in_upgrade()
             || run.errors > 0
             || run.peer_closed > 0
             || run.shutdowns > 0
