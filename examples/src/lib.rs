@@ -1,1 +1,5 @@
 //! What the example programs share. The programs themselves are in `src/bin`, one idea each.
+
+pub mod app;
+pub mod cli;
+pub mod echo;
