@@ -7,6 +7,8 @@
     reason = "each test file uses a part of it"
 )]
 
+pub(crate) mod peers;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -61,6 +63,16 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Asked first: servers with processes of their own take those along.
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(5) {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
