@@ -1,0 +1,2 @@
+//! POP3.
+pub mod wire;
