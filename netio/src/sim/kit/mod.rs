@@ -18,6 +18,15 @@
 //! | [`r13_any_split`](StreamKit::r13_any_split) | chunking never matters |
 //! | [`mutations`](StreamKit::mutations), [`nonsense`](StreamKit::nonsense) | no panic, bounded heap, an end |
 //!
+//! [`DatagramKit`] does the same for datagram machines, whose peers a [`DatagramScenario`] plays:
+//!
+//! | call | rule |
+//! |---|---|
+//! | [`r1_any_order`](DatagramKit::r1_any_order), [`r2_time`](DatagramKit::r2_time), [`r3_timers`](DatagramKit::r3_timers) | as above |
+//! | [`forgeries`](DatagramKit::forgeries) | forged datagrams change nothing |
+//! | [`mutations`](DatagramKit::mutations), [`nonsense`](DatagramKit::nonsense) | no panic, bounded heap, an end |
+//! | [`unreliable`](DatagramKit::unreliable) | completed in spite of loss, duplication and reordering |
+//!
 //! A call that finds a fault panics with the rule, the position or seed, and where the runs part.
 //! A machine that panics is caught and reported in the same way.
 //!
@@ -99,12 +108,14 @@
     reason = "a test kit fails by panicking; it never sees the wire"
 )]
 
+mod datagram;
 mod flood;
 mod report;
 mod run;
 mod scenario;
 mod stream;
 
+pub use datagram::{DatagramKit, DatagramScenario, DatagramStep, Incoming, Reply};
 pub use flood::r4_flood;
 pub use scenario::{Log, Sent, Step, StreamScenario};
 pub use stream::StreamKit;

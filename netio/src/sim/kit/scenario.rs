@@ -185,7 +185,7 @@ pub struct Log {
     muted: bool,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Entry {
     Said(String),
     Chunk { of: String, data: Vec<u8> },
@@ -249,6 +249,11 @@ impl Log {
             entries: Vec::new(),
             muted: true,
         }
+    }
+
+    /// Sorts the entries, where order means nothing.
+    pub(super) fn sort(&mut self) {
+        self.entries.sort();
     }
 
     /// Whether this log begins with all of `start`; a body that `start` leaves open may go on.
