@@ -1,0 +1,363 @@
+//! A zone in memory.
+//!
+//! Names are keys of a sorted map, written so that plain octet order is the canonical order
+//! (RFC 4034 section 6.1): labels from the root on, in lower case, each closed by a zero octet.
+//! A name is below another exactly if its key begins with the other's.
+
+use crate::ZoneError;
+use crate::wire::{Class, MAX_NAME, Name, NameRef, RData, Type, label_starts};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A zone that can be served: it has its SOA and NS records, and every CNAME stands alone.
+///
+/// ```
+/// use proto_dns::server::Zone;
+/// use proto_dns::wire::{Mx, Name, RData, Soa};
+///
+/// let origin: Name = "networkutopia.com".parse()?;
+/// let (www, ns) = (origin.child(b"www")?, origin.child(b"dns1")?);
+/// let hostmaster = origin.child(b"hostmaster")?;
+/// let mut zone = Zone::builder(origin.clone());
+/// zone.add(&origin, 3600, &RData::Soa(Soa {
+///     mname: ns.view(), rname: hostmaster.view(),
+///     serial: 1, refresh: 7200, retry: 900, expire: 1_209_600, minimum: 300,
+/// }))?;
+/// zone.add(&origin, 3600, &RData::Ns(ns.view()))?;
+/// zone.add(&ns, 3600, &RData::A([212, 212, 212, 22].into()))?;
+/// zone.add(&www, 300, &RData::A([212, 212, 71, 4].into()))?;
+/// zone.add(&origin, 300, &RData::Mx(Mx { preference: 10, exchange: www.view() }))?;
+/// let zone = zone.build()?;
+/// assert_eq!(zone.origin(), &origin);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Zone {
+    origin: Name,
+    key: Box<[u8]>,
+    nodes: BTreeMap<Box<[u8]>, Node>,
+}
+
+/// A zone in the making.
+#[derive(Clone, Debug)]
+#[must_use = "`build` gives the zone"]
+pub struct ZoneBuilder {
+    zone: Zone,
+}
+
+/// A name of the zone; one without records is an empty non-terminal (RFC 4592 section 2.2.2).
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) name: Name,
+    pub(super) rrsets: Vec<RrSet>,
+}
+
+/// Records of one owner and type.
+#[derive(Clone)]
+pub(super) struct RrSet {
+    pub(super) rtype: Type,
+    pub(super) ttl: u32,
+    /// Checked, uncompressed.
+    data: Vec<Box<[u8]>>,
+}
+
+/// Where the search for a name ends (RFC 1034 section 4.3.2 step 3).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found<'z> {
+    /// The name exists, or a wildcard speaks for it.
+    Node(&'z Node),
+    /// The name is at or below a cut, which this is.
+    Cut(&'z Node),
+    /// The name does not exist.
+    Nothing,
+}
+
+impl Zone {
+    /// Begins a zone of the class IN.
+    pub fn builder(origin: Name) -> ZoneBuilder {
+        let key: Box<[u8]> = Key::of(origin.view()).as_slice().into();
+        let mut nodes = BTreeMap::new();
+        let apex = Node {
+            name: origin.clone(),
+            rrsets: Vec::new(),
+        };
+        nodes.insert(key.clone(), apex);
+        ZoneBuilder {
+            zone: Self { origin, key, nodes },
+        }
+    }
+
+    /// The name at the top.
+    #[must_use]
+    pub const fn origin(&self) -> &Name {
+        &self.origin
+    }
+
+    /// All records, in canonical order of their owners: owner, TTL, data.
+    pub fn records(&self) -> impl Iterator<Item = (&Name, u32, RData<'_>)> {
+        self.nodes.values().flat_map(|node| {
+            node.rrsets.iter().flat_map(move |rrset| {
+                rrset
+                    .records(0)
+                    .map(move |data| (&node.name, rrset.ttl, data))
+            })
+        })
+    }
+
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        key.as_slice().starts_with(&self.key)
+    }
+
+    pub(super) fn apex(&self) -> Option<&Node> {
+        self.nodes.get(&self.key)
+    }
+
+    /// The node of exactly this name, be it below a cut: where glue is found.
+    pub(super) fn node(&self, key: &Key) -> Option<&Node> {
+        self.nodes.get(key.as_slice())
+    }
+
+    /// Goes down from the origin, label by label.
+    pub(super) fn find(&self, key: &Key, qtype: Type) -> Found<'_> {
+        let key = key.as_slice();
+        let mut end = self.key.len();
+        let mut encloser = self.apex();
+        loop {
+            if end == key.len() {
+                return encloser.map_or(Found::Nothing, Found::Node);
+            }
+            let Some(next) = next_boundary(key, end) else {
+                return Found::Nothing;
+            };
+            let Some(node) = self.nodes.get(key.get(..next).unwrap_or_default()) else {
+                // RFC 4592 section 3.3.1: the wildcard of the closest encloser, and no other.
+                let star = Key::wildcard(key.get(..end).unwrap_or_default());
+                return self.node(&star).map_or(Found::Nothing, Found::Node);
+            };
+            // RFC 4035 section 3.1.4.1: the parent answers for the DS of its cut.
+            let above = next == key.len() && qtype == Type::DS;
+            if node.get(Type::NS).is_some() && !above {
+                return Found::Cut(node);
+            }
+            (end, encloser) = (next, Some(node));
+        }
+    }
+}
+
+impl ZoneBuilder {
+    /// Adds a record. One that is there already is not added again; records of one owner and type
+    /// get the least of their TTLs (RFC 2181 section 5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`ZoneError`]; the zone is as it was before.
+    pub fn add(&mut self, owner: &Name, ttl: u32, data: &RData<'_>) -> Result<(), ZoneError> {
+        let rtype = data.rtype();
+        let key = Key::of(owner.view());
+        if !self.zone.contains(&key) {
+            return Err(ZoneError::OutOfZone);
+        }
+        if rtype.is_meta() {
+            return Err(ZoneError::MetaType);
+        }
+        let mut wire = Vec::new();
+        data.encode(&mut wire);
+        // An unknown type that is known after all, or TXT without a string, would not be readable.
+        if wire.len() > usize::from(u16::MAX) || RData::from_wire(rtype, &wire).is_err() {
+            return Err(ZoneError::Rdata);
+        }
+        let at_origin = key.as_slice() == self.zone.key();
+        let node = self.zone.nodes.get(key.as_slice());
+        let rrsets = node.map(|node| node.rrsets.as_slice()).unwrap_or_default();
+        let others = |rrset: &RrSet| rrset.rtype != rtype;
+        if rtype == Type::CNAME && rrsets.iter().any(others)
+            || rtype != Type::CNAME && rrsets.iter().any(|set| set.rtype == Type::CNAME)
+        {
+            return Err(ZoneError::CnameAndOther);
+        }
+        if rtype == Type::SOA && !at_origin {
+            return Err(ZoneError::Soa);
+        }
+        let same = rrsets.iter().find(|rrset| rrset.rtype == rtype);
+        if let Some(same) = same
+            && !same.data.iter().any(|known| **known == *wire)
+        {
+            match rtype {
+                Type::CNAME => return Err(ZoneError::CnameAndOther),
+                Type::SOA => return Err(ZoneError::Soa),
+                _ => {}
+            }
+        }
+        self.insert(owner, &key, rtype, ttl, wire.into());
+        Ok(())
+    }
+
+    /// Ends the making.
+    ///
+    /// # Errors
+    ///
+    /// [`ZoneError::NoSoa`], [`ZoneError::NoNs`].
+    pub fn build(self) -> Result<Zone, ZoneError> {
+        let apex = self.zone.apex().ok_or(ZoneError::NoSoa)?;
+        apex.get(Type::SOA).ok_or(ZoneError::NoSoa)?;
+        apex.get(Type::NS).ok_or(ZoneError::NoNs)?;
+        Ok(self.zone)
+    }
+
+    fn insert(&mut self, owner: &Name, key: &Key, rtype: Type, ttl: u32, wire: Box<[u8]>) {
+        // Every name between the origin and the owner exists (RFC 4592 section 2.2.2).
+        let mut name = Some(owner.clone());
+        let mut end = key.as_slice().len();
+        while end > self.zone.key.len()
+            && let Some(current) = name
+        {
+            let prefix = key.as_slice().get(..end).unwrap_or_default();
+            if let Entry::Vacant(vacant) = self.zone.nodes.entry(prefix.into()) {
+                vacant.insert(Node {
+                    name: current.clone(),
+                    rrsets: Vec::new(),
+                });
+            }
+            name = current.parent();
+            end = previous_boundary(prefix);
+        }
+        let Some(node) = self.zone.nodes.get_mut(key.as_slice()) else {
+            return;
+        };
+        // RFC 2181 section 8: a TTL has 31 bits.
+        let ttl = ttl.min(0x7fff_ffff);
+        match node.rrsets.iter_mut().find(|rrset| rrset.rtype == rtype) {
+            Some(rrset) => {
+                rrset.ttl = rrset.ttl.min(ttl);
+                if !rrset.data.contains(&wire) {
+                    rrset.data.push(wire);
+                }
+            }
+            None => node.rrsets.push(RrSet {
+                rtype,
+                ttl,
+                data: alloc::vec![wire],
+            }),
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn get(&self, rtype: Type) -> Option<&RrSet> {
+        self.rrsets.iter().find(|rrset| rrset.rtype == rtype)
+    }
+}
+
+impl RrSet {
+    /// The records, beginning with the one at `first` modulo their number.
+    pub(super) fn records(&self, first: usize) -> impl Iterator<Item = RData<'_>> + Clone {
+        let first = first.checked_rem(self.data.len()).unwrap_or_default();
+        let (tail, head) = self.data.split_at_checked(first).unwrap_or_default();
+        head.iter()
+            .chain(tail)
+            .filter_map(|wire| RData::in_message(self.rtype, wire, 0, wire.len()).ok())
+    }
+}
+
+impl fmt::Debug for RrSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.ttl, self.rtype)?;
+        f.debug_list().entries(self.records(0)).finish()
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Zone")
+            .field("origin", &self.origin)
+            .field("names", &self.nodes.len())
+            .field("class", &Class::IN)
+            .finish()
+    }
+}
+
+/// Octets of the longest key: each octet of a name takes at most two.
+const MAX_KEY: usize = 2 * MAX_NAME;
+
+/// A name as a key of the map.
+pub(super) struct Key {
+    octets: [u8; MAX_KEY],
+    len: usize,
+}
+
+impl Key {
+    pub(super) fn of(name: NameRef<'_>) -> Self {
+        let mut key = Self {
+            octets: [0; MAX_KEY],
+            len: 0,
+        };
+        let mut scratch = [0; MAX_NAME];
+        let wire = match name.as_uncompressed() {
+            Some(wire) => wire,
+            None => name.copy_to(&mut scratch),
+        };
+        let (starts, count) = label_starts(wire);
+        for &start in starts.iter().take(count).rev() {
+            let label = wire.get(usize::from(start)..).unwrap_or_default();
+            let (&len, label) = label.split_first().unwrap_or((&0, &[]));
+            for octet in label.iter().take(usize::from(len)) {
+                match octet.to_ascii_lowercase() {
+                    // Zero ends a label; it and its escape are escaped, which keeps the order.
+                    low @ 0..=1 => {
+                        key.push(1);
+                        key.push(low.wrapping_add(1));
+                    }
+                    octet => key.push(octet),
+                }
+            }
+            key.push(0);
+        }
+        key
+    }
+
+    fn wildcard(encloser: &[u8]) -> Self {
+        let mut key = Self {
+            octets: [0; MAX_KEY],
+            len: 0,
+        };
+        for &octet in encloser.iter().chain(b"*\0") {
+            key.push(octet);
+        }
+        key
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
+    }
+
+    #[inline]
+    fn push(&mut self, octet: u8) {
+        if let Some(place) = self.octets.get_mut(self.len) {
+            *place = octet;
+            self.len = self.len.wrapping_add(1);
+        }
+    }
+}
+
+/// The end of the label that begins at `start`.
+fn next_boundary(key: &[u8], start: usize) -> Option<usize> {
+    let len = key.get(start..)?.iter().position(|&octet| octet == 0)?;
+    start.checked_add(len)?.checked_add(1)
+}
+
+/// The key of the parent is this long.
+pub(super) fn previous_boundary(key: &[u8]) -> usize {
+    let open = key.len().saturating_sub(1);
+    let before = key.get(..open).unwrap_or_default();
+    before
+        .iter()
+        .rposition(|&octet| octet == 0)
+        .map_or(0, |end| end.saturating_add(1))
+}

@@ -1,0 +1,469 @@
+//! Writing messages.
+//!
+//! A builder writes into a slice of the caller's, not into a growing buffer: the length of the
+//! slice *is* the size limit (512, 1232, what the client advertised), nothing is allocated, no
+//! write has to ask for room twice, and on a machine without a heap the slice can be a static.
+//!
+//! Names are compressed by a trie laid over the message itself. A slot of a small fixed table says:
+//! the label at this offset, in front of the name at that offset, was written. A name is looked up
+//! from its last label to its first, so each label is hashed and compared once, whatever the number
+//! of names; when the table is full, later names are written in full. That bounds the work that a
+//! hostile query can cause (CVE-2024-8508).
+
+use super::code::{Class, Rcode, Type};
+use super::edns::Edns;
+use super::header::{Flags, Header};
+use super::message::{MAX_MESSAGE, Section};
+use super::name::{MAX_NAME, label_at, label_starts};
+use super::name_ref::NameRef;
+use super::rdata::RData;
+use crate::error::BuildError;
+use core::fmt;
+
+/// Suffixes that are remembered; a referral from a large zone has about 30.
+const SLOTS: usize = 128;
+/// Slots that are tried for one label.
+const PROBES: usize = 4;
+/// What fourteen bits of a pointer can express.
+const POINTER_LIMIT: usize = 0x4000;
+
+/// Writes one message into a buffer of the caller's.
+///
+/// ```
+/// use proto_dns::wire::{Builder, Class, Edns, Flags, Message, Name, RData, Section, Type};
+///
+/// let name: Name = "www.example.com".parse()?;
+/// let mut buffer = [0; 1232];
+/// let mut reply = Builder::new(&mut buffer, 7, Flags::QR.with(Flags::AA, true))?;
+/// reply.set_edns(&Edns::new(1232))?;
+/// reply.push_question(name.view(), Type::A, Class::IN)?;
+/// let address = RData::A([192, 0, 2, 1].into());
+/// reply.push(Section::Answer, name.view(), Class::IN, 300, &address)?;
+/// let reply = reply.finish();
+///
+/// let message = Message::parse(reply)?;
+/// let answer = message.answers().next().expect("one answer");
+/// assert_eq!(answer.to_string(), "www.example.com.\t300\tIN\tA\t192.0.2.1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "`finish` gives the message"]
+pub struct Builder<'b> {
+    out: &'b mut [u8],
+    len: usize,
+    /// Where records must end, so that OPT still fits behind them.
+    limit: usize,
+    header: Header,
+    /// The part that is being written: 0 for questions, then the sections in order.
+    part: usize,
+    rcode_high: u8,
+    opt: Opt,
+    table: [Slot; SLOTS],
+}
+
+/// The OPT record was written behind `limit` already; `finish` moves it to its place.
+#[derive(Clone, Copy)]
+struct Opt {
+    len: usize,
+}
+
+/// A name that stands in the message: its first label at `offset`, the rest at `parent`.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    /// Zero in a free slot: no name stands in the header.
+    offset: u16,
+    /// Zero when the rest is the root.
+    parent: u16,
+}
+
+/// A state to return to.
+#[derive(Clone, Copy)]
+struct Mark {
+    len: usize,
+    counts: [u16; 4],
+    part: usize,
+}
+
+impl<'b> Builder<'b> {
+    /// Begins a message that may fill `out`; octets beyond 65 535 are left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Full`] when `out` has no room for a header.
+    pub fn new(out: &'b mut [u8], id: u16, flags: Flags) -> Result<Self, BuildError> {
+        let limit = out.len().min(MAX_MESSAGE);
+        if limit < Header::LEN {
+            return Err(BuildError::Full);
+        }
+        Ok(Self {
+            out,
+            len: Header::LEN,
+            limit,
+            header: Header {
+                id,
+                flags,
+                counts: [0; 4],
+            },
+            part: 0,
+            rcode_high: 0,
+            opt: Opt { len: 0 },
+            table: [Slot::default(); SLOTS],
+        })
+    }
+
+    /// Adds an OPT record, or replaces the one that was set. Its room is taken at once, so that it
+    /// stays when the rest is truncated (RFC 6891 section 7); it comes last in the message.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Full`] when it does not fit; [`BuildError::Rdata`] when its options exceed
+    /// 65 535 octets.
+    pub fn set_edns(&mut self, edns: &Edns<'_>) -> Result<(), BuildError> {
+        let whole = self.limit.saturating_add(self.opt.len);
+        let start = whole
+            .checked_sub(edns.wire_len())
+            .filter(|&start| start >= self.len)
+            .ok_or(BuildError::Full)?;
+        let (class, ttl) = edns.fixed(0);
+        let options = edns.options.as_wire();
+        let len = u16::try_from(options.len()).map_err(|_| BuildError::Rdata)?;
+        let room = self.out.get_mut(start..whole).ok_or(BuildError::Full)?;
+        let (fixed, rest) = room.split_first_chunk_mut().ok_or(BuildError::Full)?;
+        let ([t, y], [c, l], [r, d]) = (
+            Type::OPT.0.to_be_bytes(),
+            class.to_be_bytes(),
+            len.to_be_bytes(),
+        );
+        let [t0, t1, t2, t3] = ttl.to_be_bytes();
+        *fixed = [0, t, y, c, l, t0, t1, t2, t3, r, d];
+        rest.copy_from_slice(options);
+        self.limit = start;
+        self.opt.len = edns.wire_len();
+        Ok(())
+    }
+
+    /// Sets the response code. Without OPT one above 15 is written as SERVFAIL: its lower bits alone
+    /// would say something else.
+    pub fn set_rcode(&mut self, rcode: Rcode) {
+        self.header.flags = self.header.flags.with_low_rcode(rcode);
+        self.rcode_high = u8::try_from(rcode.0 >> 4).unwrap_or(u8::MAX);
+    }
+
+    /// Sets or clears flags.
+    pub fn set_flag(&mut self, flag: Flags, on: bool) {
+        self.header.flags = self.header.flags.with(flag, on);
+    }
+
+    /// Octets written so far, OPT included.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len.saturating_add(self.opt.len)
+    }
+
+    /// Whether neither a question nor a record was written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == Header::LEN
+    }
+
+    /// Adds a question.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]; the message is as it was before.
+    pub fn push_question(
+        &mut self,
+        name: NameRef<'_>,
+        qtype: Type,
+        qclass: Class,
+    ) -> Result<(), BuildError> {
+        self.all_or_nothing(|builder| {
+            builder.count(0)?;
+            builder.put_name(name)?;
+            let ([t, y], [c, l]) = (qtype.0.to_be_bytes(), qclass.0.to_be_bytes());
+            builder.put(&[t, y, c, l])
+        })
+    }
+
+    /// Adds a record. Names in the data are compressed where RFC 3597 section 4 allows it.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]; the message is as it was before. OPT is none of the records:
+    /// [`set_edns`](Self::set_edns) adds it.
+    #[inline]
+    pub fn push(
+        &mut self,
+        section: Section,
+        owner: NameRef<'_>,
+        class: Class,
+        ttl: u32,
+        data: &RData<'_>,
+    ) -> Result<(), BuildError> {
+        let mark = self.mark();
+        let result = self.put_record(section, owner, class, ttl, data);
+        if result.is_err() {
+            self.roll_back(mark);
+        }
+        result
+    }
+
+    /// Runs `write`, and takes back all that it wrote if it fails: an RRset goes out whole or not
+    /// at all (RFC 2181 section 9).
+    ///
+    /// # Errors
+    ///
+    /// Whatever `write` returns.
+    pub fn all_or_nothing(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        let mark = self.mark();
+        let result = write(self);
+        if result.is_err() {
+            self.roll_back(mark);
+        }
+        result
+    }
+
+    /// Completes the message and returns it.
+    #[must_use]
+    pub fn finish(self) -> &'b [u8] {
+        let Self {
+            out,
+            mut len,
+            limit,
+            mut header,
+            rcode_high,
+            opt,
+            ..
+        } = self;
+        if opt.len > 0 {
+            let end = limit.saturating_add(opt.len);
+            out.copy_within(limit..end, len);
+            if let Some(place) = out.get_mut(len.saturating_add(5)) {
+                *place = rcode_high;
+            }
+            len = len.saturating_add(opt.len);
+            let [.., additional] = &mut header.counts;
+            // One place was kept free for it.
+            *additional = additional.saturating_add(1);
+        } else if rcode_high > 0 {
+            header.flags = header.flags.with_low_rcode(Rcode::SERVFAIL);
+        }
+        if let Some(place) = out.first_chunk_mut() {
+            *place = header.encode();
+        }
+        out.get(..len).unwrap_or_default()
+    }
+
+    #[inline]
+    fn put_record(
+        &mut self,
+        section: Section,
+        owner: NameRef<'_>,
+        class: Class,
+        ttl: u32,
+        data: &RData<'_>,
+    ) -> Result<(), BuildError> {
+        self.count(match section {
+            Section::Answer => 1,
+            Section::Authority => 2,
+            Section::Additional => 3,
+        })?;
+        self.put_name(owner)?;
+        let ([t, y], [c, l]) = (data.rtype().0.to_be_bytes(), class.0.to_be_bytes());
+        let [t0, t1, t2, t3] = ttl.to_be_bytes();
+        self.put(&[t, y, c, l, t0, t1, t2, t3, 0, 0])?;
+        let start = self.len;
+        self.put_data(data)?;
+        let len = u16::try_from(self.len.saturating_sub(start)).map_err(|_| BuildError::Rdata)?;
+        if let Some(place) = self
+            .out
+            .get_mut(start.saturating_sub(2)..)
+            .and_then(|rest| rest.first_chunk_mut())
+        {
+            *place = len.to_be_bytes();
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn put_data(&mut self, data: &RData<'_>) -> Result<(), BuildError> {
+        match *data {
+            RData::A(address) => self.put(&address.octets()),
+            RData::Aaaa(address) => self.put(&address.octets()),
+            RData::Ns(name) | RData::Cname(name) | RData::Ptr(name) => self.put_name(name),
+            RData::Mx(mx) => {
+                self.put(&mx.preference.to_be_bytes())?;
+                self.put_name(mx.exchange)
+            }
+            RData::Soa(soa) => {
+                self.put_name(soa.mname)?;
+                self.put_name(soa.rname)?;
+                self.put(&soa.numbers())
+            }
+            RData::Txt(txt) => self.put(txt.as_wire()),
+            RData::Unknown { data, .. } => self.put(data),
+            RData::Opt(_) => Err(BuildError::Rdata),
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, part: usize) -> Result<(), BuildError> {
+        if part < self.part {
+            return Err(BuildError::SectionOrder);
+        }
+        self.part = part;
+        let count = self
+            .header
+            .counts
+            .get_mut(part)
+            .ok_or(BuildError::SectionOrder)?;
+        // One less in the additional section: OPT is counted there.
+        let most = if part == 3 {
+            u16::MAX.wrapping_sub(1)
+        } else {
+            u16::MAX
+        };
+        if *count >= most {
+            return Err(BuildError::TooManyRecords);
+        }
+        *count = count.wrapping_add(1);
+        Ok(())
+    }
+
+    #[inline]
+    fn put(&mut self, octets: &[u8]) -> Result<(), BuildError> {
+        let end = self.len.wrapping_add(octets.len());
+        if end > self.limit {
+            return Err(BuildError::Full);
+        }
+        self.out
+            .get_mut(self.len..end)
+            .ok_or(BuildError::Full)?
+            .copy_from_slice(octets);
+        self.len = end;
+        Ok(())
+    }
+
+    fn put_name(&mut self, name: NameRef<'_>) -> Result<(), BuildError> {
+        match name.as_uncompressed() {
+            Some(wire) => self.put_wire_name(wire),
+            None => self.put_wire_name(name.copy_to(&mut [0; MAX_NAME])),
+        }
+    }
+
+    fn put_wire_name(&mut self, wire: &[u8]) -> Result<(), BuildError> {
+        let (starts, count) = label_starts(wire);
+        let mut left = count;
+        let mut parent = 0u16;
+        // From the last label to the first, as far as the name stands in the message already.
+        for &start in starts.get(..count).unwrap_or_default().iter().rev() {
+            let label = label_at(wire, usize::from(start));
+            let Some(offset) = self.find(label, parent) else {
+                break;
+            };
+            parent = offset;
+            left = left.wrapping_sub(1);
+        }
+        let new = starts.get(..left).unwrap_or_default();
+        let first = self.len;
+        if left == count {
+            self.put(wire)?;
+        } else {
+            let known = starts.get(left).copied().unwrap_or_default();
+            self.put(wire.get(..usize::from(known)).unwrap_or_default())?;
+            self.put(&(parent | 0xc000).to_be_bytes())?;
+        }
+        for &start in new.iter().rev() {
+            let offset = first.wrapping_add(usize::from(start));
+            if offset >= POINTER_LIMIT {
+                // What stands before it may still be in reach, but not as a whole name.
+                break;
+            }
+            let offset = u16::try_from(offset).unwrap_or_default();
+            self.learn(label_at(wire, usize::from(start)), offset, parent);
+            parent = offset;
+        }
+        Ok(())
+    }
+
+    /// The name that consists of `label` and the name at `parent`. Case counts: what was written is
+    /// what will be read.
+    #[inline]
+    fn find(&self, label: &[u8], parent: u16) -> Option<u16> {
+        let home = place(label, parent);
+        for probe in 0..PROBES {
+            let slot = self.table.get(home.wrapping_add(probe) % SLOTS)?;
+            if slot.offset == 0 {
+                return None;
+            }
+            if slot.parent == parent && label_at(self.out, usize::from(slot.offset)) == label {
+                return Some(slot.offset);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn learn(&mut self, label: &[u8], offset: u16, parent: u16) {
+        let home = place(label, parent);
+        for probe in 0..PROBES {
+            if let Some(slot) = self.table.get_mut(home.wrapping_add(probe) % SLOTS)
+                && slot.offset == 0
+            {
+                *slot = Slot { offset, parent };
+                return;
+            }
+        }
+    }
+
+    const fn mark(&self) -> Mark {
+        Mark {
+            len: self.len,
+            counts: self.header.counts,
+            part: self.part,
+        }
+    }
+
+    #[cold]
+    fn roll_back(&mut self, mark: Mark) {
+        self.len = mark.len;
+        self.header.counts = mark.counts;
+        self.part = mark.part;
+        // A hole in a chain of probes hides what is behind it; that costs octets, not correctness.
+        for slot in &mut self.table {
+            if usize::from(slot.offset) >= mark.len {
+                *slot = Slot::default();
+            }
+        }
+    }
+}
+
+/// Where the search for a label in front of the name at `parent` begins.
+#[inline]
+fn place(label: &[u8], parent: u16) -> usize {
+    const FACTOR: u32 = 0x9e37_79b1;
+    let (words, tail) = label.as_chunks::<4>();
+    let mut hash = u32::from(parent) ^ 0x5555;
+    for word in words {
+        hash = (hash ^ u32::from_le_bytes(*word))
+            .wrapping_mul(FACTOR)
+            .rotate_left(13);
+    }
+    for &octet in tail {
+        hash = hash.rotate_left(8) ^ u32::from(octet);
+    }
+    // The upper bits of the product depend on all of the lower ones.
+    (hash.wrapping_mul(FACTOR) >> 16) as usize
+}
+
+impl fmt::Debug for Builder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("header", &self.header)
+            .field("len", &self.len())
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,30 @@
+//! Pure parsing and building, without state: usable, and fuzzed, alone.
+//!
+//! A message can be read at three depths, none of which allocates: [`Header::peek`] looks at twelve
+//! octets; [`Message::parse`] checks the whole and lets one walk over [`Record`]s; and
+//! [`Record::data`] gives [`RData`] by type. [`Builder`] writes into a buffer of the caller's.
+
+mod builder;
+mod code;
+mod edns;
+mod header;
+mod message;
+mod name;
+mod name_ref;
+mod question;
+mod rdata;
+mod record;
+pub mod tcp;
+
+pub use builder::Builder;
+pub use code::{Class, Opcode, OptionCode, Rcode, Type};
+pub use edns::{Edns, EdnsOption, Options};
+pub use header::{Flags, Header};
+pub use message::{MAX_MESSAGE, Message, MessageBuf, Questions, Records, Section};
+pub use name::{MAX_LABEL, MAX_NAME, Name};
+pub use name_ref::{Labels, NameRef};
+pub use question::{Question, QuestionRef};
+pub use rdata::{Mx, RData, Soa, Txt, TxtStrings};
+pub use record::Record;
+
+pub(crate) use name::label_starts;
