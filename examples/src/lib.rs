@@ -3,3 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod echo;
+#[cfg(all(feature = "dns", feature = "mail"))]
+pub mod services;
+#[cfg(feature = "dns")]
+pub mod zones;

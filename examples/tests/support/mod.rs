@@ -63,6 +63,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // A process that has ended already has no id any more.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         // Asked first: servers with processes of their own take those along.
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status();

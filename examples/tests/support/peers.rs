@@ -137,7 +137,12 @@ pub(crate) fn dovecot(folder: &Path, messages: &[&str]) -> Option<Dovecot> {
     }
     if is_root {
         let owner = format!("{internal}:{internal}");
-        run_text(Command::new("chown").arg("-R").arg(owner).arg(folder.join("home")));
+        run_text(
+            Command::new("chown")
+                .arg("-R")
+                .arg(owner)
+                .arg(folder.join("home")),
+        );
     }
     let (dir, pop3, pop3s) = (folder.display(), free_port(), free_port());
     let config = format!(

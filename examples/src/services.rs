@@ -1,0 +1,115 @@
+//! The services that `loop-std` and `loop-mio` run: the same machines and applications, so that the
+//! two programs differ in their loops only.
+
+use crate::app::{DnsTcp, DnsUdp, Echo, StreamApp};
+use crate::{cli, echo, zones};
+use clap::{Parser, Subcommand};
+use core::net::SocketAddr;
+use core::time::Duration;
+use proto_dns::server::Authority;
+use std::error::Error;
+use std::net::{TcpListener, UdpSocket};
+use std::sync::Arc;
+
+/// Makes the machine and the application of a new connection that begins at the given time.
+pub type Make<A> = Box<dyn Fn(Duration) -> (<A as StreamApp>::Machine, A) + Send>;
+
+/// A socket and what answers on it.
+pub enum Service {
+    /// The echo over TCP.
+    EchoTcp(TcpListener, Make<Echo>),
+    /// The echo over UDP.
+    EchoUdp(UdpSocket, (echo::Datagrams, Echo)),
+    /// DNS over TCP.
+    DnsTcp(TcpListener, Make<DnsTcp>),
+    /// DNS over UDP.
+    DnsUdp(UdpSocket, (proto_dns::server::Datagram, DnsUdp)),
+}
+
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve POP3 and DNS until killed.
+    Serve {
+        /// Where POP3 listens; port 0 takes a free one.
+        address: SocketAddr,
+        /// Where DNS listens, over UDP and TCP. Default: a free port of the same address.
+        #[arg(long)]
+        dns: Option<SocketAddr>,
+        /// Where the upper-case echo listens, over UDP and TCP. Default: nowhere.
+        #[arg(long)]
+        echo: Option<SocketAddr>,
+    },
+}
+
+/// Binds what the arguments of the process ask for, and says where.
+///
+/// # Errors
+///
+/// When an address cannot be bound. Wrong arguments end the process with status 2.
+pub fn from_arguments() -> Result<Vec<Service>, Box<dyn Error>> {
+    let Command::Serve { address, dns, echo } = Arguments::parse().command;
+    let mut services = Vec::new();
+    let dns = dns.unwrap_or_else(|| SocketAddr::new(address.ip(), 0));
+    add_dns(&mut services, dns)?;
+    if let Some(echo) = echo {
+        add_echo(&mut services, echo)?;
+    }
+    Ok(services)
+}
+
+fn add_dns(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let authority: Arc<Authority> = Arc::new(zones::lecture()?);
+    let (tcp, udp) = bind_both("dns", address)?;
+    let machine = proto_dns::server::Datagram::new(Duration::ZERO, proto_dns::Limits::default());
+    services.push(Service::DnsUdp(
+        udp,
+        (machine, DnsUdp(Arc::clone(&authority))),
+    ));
+    services.push(Service::DnsTcp(
+        tcp,
+        Box::new(move |now| {
+            let limits = proto_dns::Limits::default();
+            let machine = proto_dns::server::Stream::new(now, limits);
+            (machine, DnsTcp(Arc::clone(&authority)))
+        }),
+    ));
+    Ok(())
+}
+
+fn add_echo(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let (tcp, udp) = bind_both("echo", address)?;
+    services.push(Service::EchoUdp(udp, (echo::Datagrams::default(), Echo)));
+    services.push(Service::EchoTcp(
+        tcp,
+        Box::new(|now| (echo::Lines::new(now), Echo)),
+    ));
+    Ok(())
+}
+
+/// Binds the same port for TCP and UDP.
+fn bind_both(
+    protocol: &str,
+    address: SocketAddr,
+) -> Result<(TcpListener, UdpSocket), Box<dyn Error>> {
+    // A port that is free for TCP may be taken for UDP: then another one is tried.
+    let mut tries = 0;
+    loop {
+        let tcp = TcpListener::bind(address)?;
+        let bound = tcp.local_addr()?;
+        match UdpSocket::bind(bound) {
+            Ok(udp) => {
+                cli::listening(protocol, bound);
+                return Ok((tcp, udp));
+            }
+            Err(_) if address.port() == 0 && tries < 10 => tries += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
