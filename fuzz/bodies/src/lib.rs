@@ -1,1 +1,50 @@
-//! In the making.
+//! The bodies of the fuzz targets: each takes any octets and panics when something does not hold.
+//!
+//! A body is a plain function, so that the same code runs under libFuzzer (`fuzz_targets/`, one line
+//! each) and in `cargo test` on stable, which replays `corpus/` and `regressions/`.
+//!
+//! There are three kinds. A *decoder* body parses, and compares with a second parser that is slow,
+//! simple and written from the RFC. An *inverse* body writes what was parsed, parses that, and
+//! expects the same. A *script* body takes the input as a list of steps (feed, cut, drain, advance,
+//! answer, command, EOF, TLS), carries them out on a machine, and after each step checks what the
+//! convention promises.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic_in_result_fn,
+    reason = "a body reports what does not hold by panicking, and overflow checks are on"
+)]
+
+mod cuts;
+mod dns;
+mod dns_naive;
+mod pop3;
+mod script;
+
+pub use dns::{dns_edns, dns_inverse, dns_message, dns_name, dns_tcp_frames};
+pub use pop3::{
+    dot_inverse, pop3_capability, pop3_command, pop3_inverse, pop3_lines_dots, pop3_reply,
+};
+
+/// A body.
+pub type Body = fn(&[u8]);
+
+/// All targets by name. The replay test holds this list against `fuzz_targets/`.
+pub const TARGETS: &[(&str, Body)] = &[
+    ("dns_message", dns_message),
+    ("dns_name", dns_name),
+    ("dns_edns", dns_edns),
+    ("dns_tcp_frames", dns_tcp_frames),
+    ("dns_inverse", dns_inverse),
+    ("pop3_command", pop3_command),
+    ("pop3_reply", pop3_reply),
+    ("pop3_capability", pop3_capability),
+    ("pop3_lines_dots", pop3_lines_dots),
+    ("pop3_inverse", pop3_inverse),
+    ("dot_inverse", dot_inverse),
+];
