@@ -11,9 +11,12 @@ pub struct Limits {
     /// whose final event was not handed out yet. Default 1024.
     ///
     /// Above it a query is refused with [`UsageError::TooManyQueries`](crate::UsageError). Memory:
-    /// about 1 KiB a query, and a reply of up to [`max_reply_len`](Self::max_reply_len) for each
-    /// that waits to be fetched.
+    /// about 1 KiB a query, and the reply for each answer that waits to be fetched.
     pub max_queries: usize,
+    /// [`client::Stream`](crate::client::Stream): how long a query may wait for its answer, from the
+    /// moment that it could leave. Default 10 seconds. Then it fails with
+    /// [`Failure::Timeout`](crate::Failure::Timeout); the connection goes on.
+    pub reply_deadline: Duration,
     /// [`client::Stub`](crate::client::Stub): datagrams that may reach the port of an attempt
     /// without being its reply. Default 8.
     ///
@@ -76,6 +79,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_queries: 1024,
+            reply_deadline: Duration::from_secs(10),
             max_mismatches: 8,
             max_case_mismatches: 1,
             max_reply_len: 512,

@@ -170,6 +170,14 @@ impl<'a> Message<'a> {
         self.octets.get(usize::from(end)..).unwrap_or_default()
     }
 
+    /// The same message in octets that differ in the case of names only.
+    pub(crate) fn with_octets(&self, octets: Bytes) -> MessageBuf {
+        MessageBuf {
+            octets,
+            layout: self.layout,
+        }
+    }
+
     fn opt_fixed(&self) -> Option<OptFixed<'a>> {
         let at = usize::from(self.layout.opt?);
         let frame = Frame::read(self.octets, at)?;
