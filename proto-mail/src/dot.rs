@@ -169,9 +169,7 @@ impl Unstuffer {
 #[must_use]
 pub fn transmitted_len(text: &[u8]) -> u64 {
     let bare = memchr_iter(b'\n', text)
-        .filter(|lf| {
-            lf.checked_sub(1).and_then(|index| text.get(index)) != Some(&b'\r')
-        })
+        .filter(|lf| lf.checked_sub(1).and_then(|index| text.get(index)) != Some(&b'\r'))
         .count();
     let missing = match text {
         [] | [.., b'\n'] => 0,

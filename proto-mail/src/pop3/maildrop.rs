@@ -209,7 +209,10 @@ mod tests {
         let mut maildrop = ten();
         assert!(maildrop.mark(3) && maildrop.mark(10) && !maildrop.mark(3));
         assert!(!maildrop.mark(0) && !maildrop.mark(11) && !maildrop.mark(u32::MAX));
-        let stat = Stat { messages: 8, octets: 42 };
+        let stat = Stat {
+            messages: 8,
+            octets: 42,
+        };
         assert_eq!(maildrop.stat(), stat);
         assert_eq!(maildrop.scan(3), None);
         assert_eq!(maildrop.unique_id(10), None);

@@ -282,11 +282,7 @@ impl Session {
         self.restart_timer();
     }
 
-    fn queue_command(
-        &mut self,
-        command: Command<'_>,
-        kind: Kind,
-    ) -> Result<CommandId, UsageError> {
+    fn queue_command(&mut self, command: Command<'_>, kind: Kind) -> Result<CommandId, UsageError> {
         if self.flags.closing || matches!(self.state, State::Closing | State::Closed) {
             return Err(UsageError::Closed);
         }

@@ -89,8 +89,14 @@ enum State {
 enum Reading {
     Status,
     /// Lines of a listing; how many there were.
-    Lines { reply: Reply, items: u32 },
-    Capabilities { reply: Reply, lines: BytesMut },
+    Lines {
+        reply: Reply,
+        items: u32,
+    },
+    Capabilities {
+        reply: Reply,
+        lines: BytesMut,
+    },
     Body {
         reply: Reply,
         unstuffer: Unstuffer,
@@ -113,11 +119,15 @@ enum Kind {
     Capa,
     Stls,
     /// USER, to be followed by PASS.
-    User { password: Secret },
+    User {
+        password: Secret,
+    },
     /// PASS or APOP.
     Login,
     /// AUTH; what did not fit into the command goes out at the first challenge.
-    Auth { initial: Option<Secret> },
+    Auth {
+        initial: Option<Secret>,
+    },
     Stat,
     ListOne,
     ListAll,

@@ -29,9 +29,7 @@ impl Session {
                 return self.read_body(input);
             }
             let limit = match self.queue.front() {
-                Some(entry) if matches!(entry.kind, Kind::Auth { .. }) => {
-                    self.limits.max_auth_line
-                }
+                Some(entry) if matches!(entry.kind, Kind::Auth { .. }) => self.limits.max_auth_line,
                 _ => self.limits.max_reply_line,
             };
             let outcome = match self.lines.scan(input, limit) {

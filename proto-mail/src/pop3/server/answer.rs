@@ -131,8 +131,7 @@ impl Session {
                 if piece.take >= BY_REFERENCE {
                     self.output.share(part.split_to(piece.take));
                 } else {
-                    self.output
-                        .copy(part.get(..piece.take).unwrap_or_default());
+                    self.output.copy(part.get(..piece.take).unwrap_or_default());
                     part.advance(piece.take);
                 }
             }

@@ -166,7 +166,10 @@ impl Session {
     }
 
     fn auth(&mut self, mechanism: Mechanism, initial: Option<Base64<'_>>) -> Option<Event> {
-        if !self.offered_mechanisms().any(|offered| offered == mechanism) {
+        if !self
+            .offered_mechanisms()
+            .any(|offered| offered == mechanism)
+        {
             return Some(self.bad(Fault::NotOffered));
         }
         let initial = match initial {

@@ -590,7 +590,8 @@ impl Session {
         );
         match error {
             Error::IdleTimeout if may_speak => {
-                self.output.copy(b"-ERR idle for too long, nothing was deleted\r\n");
+                self.output
+                    .copy(b"-ERR idle for too long, nothing was deleted\r\n");
             }
             // Once the handshake has begun, plaintext would only confuse it.
             Error::PlaintextAfterStls { .. }
@@ -640,7 +641,8 @@ impl Session {
     }
 
     fn tell_eof(&mut self) -> Option<Event> {
-        let is_news = self.flags.eof && !core::mem::replace(&mut self.flags.eof_told, self.flags.eof);
+        let is_news =
+            self.flags.eof && !core::mem::replace(&mut self.flags.eof_told, self.flags.eof);
         is_news.then_some(Event::PeerClosed)
     }
 

@@ -84,7 +84,10 @@ mod tests {
 
     #[test]
     fn the_cut_falls_after_the_header_and_so_many_lines() {
-        for text in [&b"A: 1\r\nB: 2\r\n\r\none\r\n\r\nthree"[..], b"A: 1\nB: 2\n\none\n\nthree"] {
+        for text in [
+            &b"A: 1\r\nB: 2\r\n\r\none\r\n\r\nthree"[..],
+            b"A: 1\nB: 2\n\none\n\nthree",
+        ] {
             for step in 1..=text.len() {
                 let kept = |lines| {
                     let mut text = cut(lines, text, step);

@@ -31,9 +31,9 @@ impl Timestamp {
                 .strip_prefix(b"[")
                 .and_then(|rest| rest.strip_suffix(b"]"));
             let is_domain = match literal {
-                Some(literal) => literal.iter().all(|octet| {
-                    octet.is_ascii_graphic() && !b"[]\\<>@".contains(octet)
-                }),
+                Some(literal) => literal
+                    .iter()
+                    .all(|octet| octet.is_ascii_graphic() && !b"[]\\<>@".contains(octet)),
                 None => is_dot_atom(domain),
             };
             (is_dot_atom(local) && is_domain).then_some(())?;
@@ -169,8 +169,19 @@ mod tests {
             assert!(Timestamp::new(good).is_ok(), "{good}");
         }
         for bad in [
-            "", "<>", "<a>", "a@b", "<@b>", "<a@>", "<a@b@c>", "<a b@c>", "<a..b@c>", "<a@b>x",
-            "<a@\u{e9}>", "<a\u{1}@b>", "<a@[b]]>",
+            "",
+            "<>",
+            "<a>",
+            "a@b",
+            "<@b>",
+            "<a@>",
+            "<a@b@c>",
+            "<a b@c>",
+            "<a..b@c>",
+            "<a@b>x",
+            "<a@\u{e9}>",
+            "<a\u{1}@b>",
+            "<a@[b]]>",
         ] {
             assert!(Timestamp::new(bad).is_err(), "{bad}");
         }

@@ -155,9 +155,11 @@ impl<'a> LanguageRange<'a> {
     pub fn finds(self, tag: &str) -> bool {
         let (range, tag) = (self.0.as_bytes(), tag.as_bytes());
         self.0 == "*"
-            || range.split_at_checked(tag.len()).is_some_and(|(head, rest)| {
-                head.eq_ignore_ascii_case(tag) && matches!(rest, [] | [b'-', ..])
-            })
+            || range
+                .split_at_checked(tag.len())
+                .is_some_and(|(head, rest)| {
+                    head.eq_ignore_ascii_case(tag) && matches!(rest, [] | [b'-', ..])
+                })
     }
 }
 
@@ -198,9 +200,7 @@ impl UniqueId {
     /// The octets.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.octets
-            .get(..usize::from(self.len))
-            .unwrap_or_default()
+        self.octets.get(..usize::from(self.len)).unwrap_or_default()
     }
 
     /// The same as text: it is ASCII.

@@ -122,7 +122,8 @@ impl<'a> Capability<'a> {
         let slots = longest.get_mut(..tag.len())?;
         slots.copy_from_slice(tag);
         slots.make_ascii_uppercase();
-        let is_user = |word: Option<&[u8]>| word.is_some_and(|word| word.eq_ignore_ascii_case(b"USER"));
+        let is_user =
+            |word: Option<&[u8]>| word.is_some_and(|word| word.eq_ignore_ascii_case(b"USER"));
         let small = |word: &[u8]| u32::try_from(parse_number(word)?).ok();
         Some(match &*slots {
             b"TOP" => Self::Top,

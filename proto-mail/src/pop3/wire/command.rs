@@ -1,9 +1,7 @@
 //! Commands: one line from the client.
 
 use super::args::parse_message;
-use super::{
-    Base64, Digest, InvalidArgument, LanguageRange, Password, Text, digits, parse_number,
-};
+use super::{Base64, Digest, InvalidArgument, LanguageRange, Password, Text, digits, parse_number};
 use crate::sasl::Mechanism;
 use bytes::BytesMut;
 use core::num::NonZeroU32;

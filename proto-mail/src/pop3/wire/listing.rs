@@ -126,7 +126,15 @@ mod tests {
 
     #[test]
     fn numbers_that_lie_are_errors() {
-        for bad in [&b""[..], b"1", b"1 ", b"a 1", b"1 b", b"1 18446744073709551616", b"-1 2"] {
+        for bad in [
+            &b""[..],
+            b"1",
+            b"1 ",
+            b"a 1",
+            b"1 b",
+            b"1 18446744073709551616",
+            b"-1 2",
+        ] {
             assert!(Stat::parse(bad).is_err(), "{bad:?}");
             assert!(ListItem::parse(bad).is_err(), "{bad:?}");
         }
@@ -134,7 +142,13 @@ mod tests {
         assert!(ListItem::parse(b"4294967296 5").is_err());
         let octets = u64::MAX;
         let item = ListItem::parse(b"4294967295  18446744073709551615 more");
-        assert_eq!(item, Ok(ListItem { message: u32::MAX, octets }));
+        assert_eq!(
+            item,
+            Ok(ListItem {
+                message: u32::MAX,
+                octets
+            })
+        );
     }
 
     #[test]
