@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod echo;
+pub mod serve;
 #[cfg(all(feature = "dns", feature = "mail"))]
 pub mod services;
 #[cfg(feature = "dns")]

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | stream | [`Stream`] | any [`Transport`]: a TCP socket, a TLS stream, a duplex pipe |
 //! | datagram | [`Datagram`] | UDP sockets |
+//! | coordinator | `Stub` (feature `dns`) | UDP sockets and TCP connections |
 //!
 //! A driver owns its machine and its transport. Its one method that waits is `next`: it reads,
 //! writes and keeps the timer until there is an event. All state lives in the driver, so `next` may
@@ -30,6 +31,8 @@ mod datagram;
 mod output;
 mod sockets;
 mod stream;
+#[cfg(feature = "dns")]
+mod stub;
 mod transport;
 
 pub use accept::{Closing, Server};
@@ -37,4 +40,6 @@ pub use clock::Clock;
 pub use datagram::Datagram;
 pub use sockets::SocketStats;
 pub use stream::{Error, NextEvent, Options, Stream};
+#[cfg(feature = "dns")]
+pub use stub::{Lookup, LookupError, Stub};
 pub use transport::Transport;
