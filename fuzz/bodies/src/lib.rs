@@ -22,11 +22,16 @@
 
 mod cuts;
 mod dns;
+mod dns_machines;
 mod dns_naive;
 mod pop3;
 mod script;
 
 pub use dns::{dns_edns, dns_inverse, dns_message, dns_name, dns_tcp_frames};
+pub use dns_machines::{
+    dns_authority, dns_server_datagram_script, dns_server_stream_script, dns_stream_client_script,
+    dns_stub_script,
+};
 pub use pop3::{
     dot_inverse, pop3_capability, pop3_command, pop3_inverse, pop3_lines_dots, pop3_reply,
 };
@@ -41,6 +46,11 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("dns_edns", dns_edns),
     ("dns_tcp_frames", dns_tcp_frames),
     ("dns_inverse", dns_inverse),
+    ("dns_authority", dns_authority),
+    ("dns_server_datagram_script", dns_server_datagram_script),
+    ("dns_server_stream_script", dns_server_stream_script),
+    ("dns_stream_client_script", dns_stream_client_script),
+    ("dns_stub_script", dns_stub_script),
     ("pop3_command", pop3_command),
     ("pop3_reply", pop3_reply),
     ("pop3_capability", pop3_capability),

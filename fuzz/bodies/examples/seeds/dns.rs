@@ -211,5 +211,95 @@ pub(crate) fn seeds() -> Vec<Seed> {
     Options::encode(OptionCode(10), b"again", &mut options).unwrap();
     seeds.push(("dns_edns", "three".into(), options));
     seeds.push(("dns_edns", "overrun".into(), b"\0\x03\0\x01".into()));
+    seeds.extend(scripts());
     seeds
+}
+
+/// Short sessions. The octets are those of `fuzz_bodies::script`: a step, then how.
+fn scripts() -> Vec<Seed> {
+    let plain = query("www.example.com", Type::A, true);
+    let asked = |steer: &[u8], message: &[u8]| [steer, message].concat();
+    vec![
+        ("dns_authority", "udp".into(), asked(&[0], &plain)),
+        (
+            "dns_authority",
+            "tcp".into(),
+            asked(&[1], &query("example.com", Type(255), true)),
+        ),
+        (
+            "dns_authority",
+            "no-edns".into(),
+            asked(&[0], &query("example.com", Type::TXT, false)),
+        ),
+        ("dns_authority", "chosen".into(), vec![2, 0, 7, 0x0a]),
+        ("dns_authority", "wildcard".into(), vec![2, 0, 7, 0x2b]),
+        ("dns_authority", "referral".into(), vec![2, 0, 7, 0x04]),
+        // A query, answered at once; another, answered later; then the deadline.
+        (
+            "dns_server_datagram_script",
+            "two".into(),
+            vec![
+                0x87, 0, 1, 0, 7, 1, 4, 1, 1, 5, 0, 0x12, 0, 8, 2, 4, 0, 10, 2, 6, 9,
+            ],
+        ),
+        (
+            "dns_server_datagram_script",
+            "late".into(),
+            vec![3, 0, 0x11, 0, 7, 1, 0, 0x21, 0, 8, 9, 6, 9, 9],
+        ),
+        // Pipelined queries, cut, answered out of order, EOF.
+        (
+            "dns_server_stream_script",
+            "pipelined".into(),
+            vec![
+                0xff, 1, 0, 1, 1, 1, 0, 2, 9, 4, 0, 3, 17, 5, 0, 6, 0, 11, 9, 11, 1, 13, 0x2f, 6,
+                13,
+            ],
+        ),
+        (
+            "dns_server_stream_script",
+            "small".into(),
+            vec![
+                0x00, 1, 0, 1, 1, 1, 0, 2, 9, 6, 0, 7, 3, 11, 1, 8, 2, 10, 10,
+            ],
+        ),
+        // Queries, their answers, a lost one, EOF.
+        (
+            "dns_stream_client_script",
+            "two".into(),
+            vec![
+                0x3f, 11, 3, 1, 11, 3, 9, 13, 1, 1, 0, 0, 6, 4, 0, 0, 0, 5, 6, 10, 0x2f, 6,
+            ],
+        ),
+        (
+            "dns_stream_client_script",
+            "raw".into(),
+            vec![0x3f, 11, 1, 0, 0, 7, 1, 13, 1, 0, 3, 1, 6, 0x0f, 13],
+        ),
+        // A query over UDP and its answer; one that is truncated and goes on over TCP.
+        (
+            "dns_stub_script",
+            "udp".into(),
+            vec![0, 10, 5, 1, 6, 0, 0, 9, 0, 0, 6],
+        ),
+        (
+            "dns_stub_script",
+            "tcp".into(),
+            vec![
+                0, 10, 5, 1, 6, 0, 0, 9, 3, 0, 6, 10, 1, 0, 6, 10, 4, 0, 0, 0, 6, 9,
+            ],
+        ),
+        (
+            "dns_stub_script",
+            "forged".into(),
+            vec![
+                1, 10, 5, 1, 6, 0, 0, 8, 0, 0, 0, 0, 9, 4, 7, 0, 0, 9, 6, 0, 6, 9, 9,
+            ],
+        ),
+        (
+            "dns_stub_script",
+            "refused".into(),
+            vec![2, 10, 5, 1, 6, 0, 0, 9, 2, 5, 6, 0, 1, 9, 3, 0x51, 6, 9],
+        ),
+    ]
 }
