@@ -266,7 +266,7 @@ impl Stream {
         if self.closing && self.open.is_empty() && !self.shutdown_sent {
             self.shutdown_sent = true;
             match self.state {
-                State::Open if self.eof => self.end(),
+                State::Open | State::Failed if self.eof => self.end(),
                 State::Open | State::Failed => {
                     self.deadline = Some(self.now.saturating_add(self.limits.linger));
                 }

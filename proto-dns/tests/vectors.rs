@@ -1,0 +1,137 @@
+//! Messages that others have collected: none may do harm, and what is read is written again.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use common::{contents, rebuild, utopia, vectors};
+use proto_dns::wire::Message;
+use proto_dns::{DecodeError, Transport};
+use std::fs;
+use std::path::Path;
+
+/// How many messages of a collection were read, and how many refused.
+#[derive(Debug, Default, PartialEq)]
+struct Tally {
+    read: usize,
+    refused: usize,
+}
+
+impl Tally {
+    fn take(&mut self, octets: &[u8]) -> Result<(), DecodeError> {
+        let mut reply = [0; 1232];
+        let _ = utopia().answer(octets, Transport::Udp, &mut reply);
+        let message = match Message::parse(octets) {
+            Ok(message) => message,
+            Err(error) => {
+                self.refused += 1;
+                return Err(error);
+            }
+        };
+        self.read += 1;
+        let again = rebuild(&message);
+        let again = Message::parse(&again).unwrap();
+        assert_eq!(contents(&again), contents(&message));
+        // Once more from what is compressed by ourselves: nothing is left to gain.
+        assert_eq!(rebuild(&again).len(), again.octets().len());
+        Ok(())
+    }
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn raw_messages_of_bind_and_c_ares_do_no_harm() {
+    for (folder, least) in [
+        ("bind-fuzz/dns_message_parse", 100),
+        ("c-ares-fuzzinput", 3),
+    ] {
+        let Some(path) = vectors(folder) else {
+            continue;
+        };
+        let mut tally = Tally::default();
+        for file in files(&path) {
+            let _ = tally.take(&fs::read(&file).unwrap());
+        }
+        eprintln!("{folder}: {tally:?}");
+        assert!(tally.read > least, "{folder}: {tally:?}");
+    }
+}
+
+/// Hex digits up to a comment or the end of the line.
+fn unhex(line: &str) -> Option<Vec<u8>> {
+    let line = line.split(';').next().unwrap_or_default().trim();
+    let digits: String = line.split_whitespace().collect();
+    if digits.len() < 24 || digits.len() % 2 != 0 {
+        return None;
+    }
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
+        .collect()
+}
+
+#[test]
+fn live_traffic_of_unbound_is_read_and_written_again() {
+    let Some(path) = vectors("unbound-packets") else {
+        return;
+    };
+    let text = fs::read_to_string(path.join("test_packets.2")).unwrap();
+    let mut tally = Tally::default();
+    for line in text.lines() {
+        if let Some(octets) = unhex(line)
+            && let Err(error) = tally.take(&octets)
+        {
+            // What is refused are pieces of TCP headers that got among them.
+            assert!(octets.len() <= 20, "{error}: {line}");
+        }
+    }
+    eprintln!("test_packets.2: {tally:?}");
+    assert!(tally.read > 10, "{tally:?}");
+}
+
+#[test]
+fn odd_packets_of_unbound_do_no_harm() {
+    let Some(path) = vectors("unbound-packets") else {
+        return;
+    };
+    for file in [
+        "test_packets.4",
+        "test_packets.6",
+        "test_packets.8",
+        "test_packets.9",
+    ] {
+        let Ok(text) = fs::read_to_string(path.join(file)) else {
+            continue;
+        };
+        let mut tally = Tally::default();
+        for packet in text.split(";-- next packet --") {
+            let digits: String = packet
+                .lines()
+                .map(|line| line.split(';').next().unwrap_or_default())
+                .flat_map(str::split_whitespace)
+                .collect();
+            if let Some(octets) = unhex(&digits) {
+                let _ = tally.take(&octets);
+            }
+        }
+        eprintln!("{file}: {tally:?}");
+        assert!(tally.read + tally.refused > 0, "{file}");
+    }
+}
