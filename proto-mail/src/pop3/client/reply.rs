@@ -317,6 +317,9 @@ impl Session {
             if take >= BY_REFERENCE {
                 big = Some(input.split_to(take));
             } else {
+                if joined.is_empty() {
+                    joined.reserve(input.len().min(JOINED.saturating_add(BY_REFERENCE)));
+                }
                 joined.extend_from_slice(input.get(..take).unwrap_or_default());
                 input.advance(take);
             }
