@@ -150,6 +150,13 @@ impl Toy {
         self.state = State::Upgrading;
     }
 
+    /// Takes note of a line that needs no answer.
+    pub(crate) fn settle_plus(&mut self, ask: Ask) {
+        if self.state == State::Asking(ask.0) {
+            self.state = State::Reading;
+        }
+    }
+
     pub(crate) fn answer(&mut self, ask: Ask, line: &[u8]) -> Result<(), Ask> {
         let stale = self.state != State::Asking(ask.0);
         if stale && self.fault != Fault::StaleAnswerLeaves {
