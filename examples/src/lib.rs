@@ -3,6 +3,12 @@
 pub mod app;
 pub mod cli;
 pub mod echo;
+#[cfg(feature = "mail")]
+pub mod mail;
+#[cfg(feature = "mail")]
+pub mod maildir;
+#[cfg(feature = "mail")]
+pub mod pop3_client;
 pub mod serve;
 #[cfg(all(feature = "dns", feature = "mail"))]
 pub mod services;

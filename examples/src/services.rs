@@ -2,7 +2,7 @@
 //! two programs differ in their loops only.
 
 use crate::app::{DnsTcp, DnsUdp, Echo, StreamApp};
-use crate::{cli, echo, zones};
+use crate::{cli, echo, mail, zones};
 use clap::{Parser, Subcommand};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -20,10 +20,12 @@ pub enum Service {
     EchoTcp(TcpListener, Make<Echo>),
     /// The echo over UDP.
     EchoUdp(UdpSocket, (echo::Datagrams, Echo)),
+    /// POP3: Bob's two messages.
+    Pop3(TcpListener, Make<mail::Pop3>),
     /// DNS over TCP.
     DnsTcp(TcpListener, Make<DnsTcp>),
     /// DNS over UDP.
-    DnsUdp(UdpSocket, (proto_dns::server::Datagram, DnsUdp)),
+    DnsUdp(UdpSocket, Box<(proto_dns::server::Datagram, DnsUdp)>),
 }
 
 #[derive(Parser)]
@@ -35,7 +37,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve POP3 and DNS until killed.
+    /// Serve POP3 (bob's password is hungry) and DNS (the lecture's zones) until killed.
     Serve {
         /// Where POP3 listens; port 0 takes a free one.
         address: SocketAddr,
@@ -56,6 +58,7 @@ enum Command {
 pub fn from_arguments() -> Result<Vec<Service>, Box<dyn Error>> {
     let Command::Serve { address, dns, echo } = Arguments::parse().command;
     let mut services = Vec::new();
+    add_pop3(&mut services, address)?;
     let dns = dns.unwrap_or_else(|| SocketAddr::new(address.ip(), 0));
     add_dns(&mut services, dns)?;
     if let Some(echo) = echo {
@@ -64,13 +67,22 @@ pub fn from_arguments() -> Result<Vec<Service>, Box<dyn Error>> {
     Ok(services)
 }
 
+fn add_pop3(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(address)?;
+    cli::listening("pop3", listener.local_addr()?);
+    let (store, config) = (mail::bobs_store(), mail::plain_config());
+    let make = move |now| (mail::session(now, &config), mail::Pop3::new(&store));
+    services.push(Service::Pop3(listener, Box::new(make)));
+    Ok(())
+}
+
 fn add_dns(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let authority: Arc<Authority> = Arc::new(zones::lecture()?);
     let (tcp, udp) = bind_both("dns", address)?;
     let machine = proto_dns::server::Datagram::new(Duration::ZERO, proto_dns::Limits::default());
     services.push(Service::DnsUdp(
         udp,
-        (machine, DnsUdp(Arc::clone(&authority))),
+        Box::new((machine, DnsUdp(Arc::clone(&authority)))),
     ));
     services.push(Service::DnsTcp(
         tcp,

@@ -15,7 +15,7 @@ const LOOPS: [&str; 2] = [
 
 fn start(program: &str) -> OurServer {
     let arguments = ["serve", "127.0.0.1:0", "--echo", "127.0.0.1:0"];
-    OurServer::start(Command::new(program).args(arguments), 2)
+    OurServer::start(Command::new(program).args(arguments), 3)
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -131,5 +131,26 @@ fn dig_gets_answers_over_udp_and_tcp() {
             "+short",
         ]));
         assert_eq!(answer.lines().count(), 30, "{program}: {answer}");
+    }
+}
+
+#[test]
+fn curl_reads_bobs_mail() {
+    let Some(curl) = find("curl") else {
+        skip!("curl")
+    };
+    for program in LOOPS {
+        let server = start(program);
+        let url = format!("pop3://127.0.0.1:{}/", server.address("pop3").port());
+        let curl = |path: &str, more: &[&str]| {
+            let mut command = Command::new(&curl);
+            command.args(["-sS", "--max-time", "20", "-u", "bob:hungry"]);
+            run_ok(command.arg(format!("{url}{path}")).args(more))
+        };
+        for (number, message) in (1..).zip(examples::mail::BOBS_MESSAGES) {
+            assert_eq!(curl(&number.to_string(), &[]), message, "{program}");
+        }
+        curl("1", &["-X", "DELE", "-l"]);
+        assert_eq!(curl("", &[]).lines().count(), 1, "{program}: one is left");
     }
 }

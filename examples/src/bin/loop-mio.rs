@@ -36,9 +36,10 @@ fn run(services: Vec<Service>) -> Result<(), Box<dyn Error>> {
     for service in services {
         match service {
             Service::EchoTcp(listener, make) => tasks.listen(listener, make)?,
+            Service::Pop3(listener, make) => tasks.listen(listener, make)?,
             Service::DnsTcp(listener, make) => tasks.listen(listener, make)?,
             Service::EchoUdp(socket, (machine, app)) => tasks.bind(socket, machine, app)?,
-            Service::DnsUdp(socket, (machine, app)) => tasks.bind(socket, machine, app)?,
+            Service::DnsUdp(socket, it) => tasks.bind(socket, it.0, it.1)?,
         }
     }
     let mut events = Events::with_capacity(256);

@@ -31,9 +31,10 @@ fn run(services: Vec<Service>) -> Result<(), Box<dyn Error>> {
         .map(|service| {
             thread::spawn(move || match service {
                 Service::EchoTcp(listener, make) => accept(&listener, &make),
+                Service::Pop3(listener, make) => accept(&listener, &make),
                 Service::DnsTcp(listener, make) => accept(&listener, &make),
                 Service::EchoUdp(socket, (machine, app)) => run_datagram(machine, app, &socket),
-                Service::DnsUdp(socket, (machine, app)) => run_datagram(machine, app, &socket),
+                Service::DnsUdp(socket, it) => run_datagram(it.0, it.1, &socket),
             })
         })
         .collect();
