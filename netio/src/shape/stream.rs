@@ -103,7 +103,7 @@ pub struct TlsInfo {
 /// function that turns a [`TlsInfo`](crate::shape::TlsInfo) into the machine's own; without it the
 /// machine is not told of TLS.
 ///
-/// ```ignore
+/// ```text
 /// netio::stream_machine!(Session, Event, Error, Transmit { Data(data), StartTls, Shutdown }, tls_info);
 /// ```
 #[macro_export]

@@ -1,0 +1,11 @@
+//! The wire layers as `tokio_util` codecs.
+//!
+//! For those who want framed messages without a machine: a proxy, a recorder, a test. The types are
+//! newtypes because a codec of a protocol crate and the traits of tokio-util are both foreign here.
+//! What a protocol survives (a line too long, an unknown command) is an item: `Framed` ends after
+//! the first error.
+
+#[cfg(feature = "dns")]
+pub use crate::dns::{DnsTcpCodec, DnsTcpError};
+#[cfg(feature = "mail")]
+pub use crate::mail::{Pop3CommandCodec, Pop3Error, Pop3ReplyCodec};
