@@ -1,6 +1,9 @@
 //! Machines without std: the program that an embedded user would write, on a system where it can be
 //! run. It has its own allocator and panic handler, so that it links only if no protocol crate
 //! brings std along.
+//!
+//! It reads a mailbox over POP3, client and server machine against each other, and has an authority
+//! answer a DNS query. The status is 0 when both did what they should.
 #![no_std]
 #![no_main]
 
@@ -8,13 +11,125 @@ extern crate alloc;
 
 mod system;
 
+use alloc::string::ToString;
+use bytes::BytesMut;
+use core::error::Error;
+use core::time::Duration;
+use proto_dns::server::{Authority, Zone};
+use proto_dns::wire::{Builder, Class, Flags, Message, Name, RData, Soa, Type};
+use proto_mail::Transmit;
+use proto_mail::pop3::memory::{Connection, MemoryStore};
+use proto_mail::pop3::{client, server};
+
 // A crate that is not named is not linked, and would prove nothing.
-use {
-    proto_bittorrent as _, proto_dns as _, proto_ftp as _, proto_http2 as _, proto_mail as _,
-};
+use {proto_bittorrent as _, proto_ftp as _, proto_http2 as _};
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> core::ffi::c_int {
-    system::print("no machine yet");
-    0
+    let results = [("pop3", read_mail()), ("dns", ask())];
+    let mut status = 0;
+    for (name, result) in results {
+        match result {
+            Ok(()) => system::print(name),
+            Err(error) => {
+                system::print(name);
+                system::print(&error.to_string());
+                status = 1;
+            }
+        }
+    }
+    status
+}
+
+/// The client reads Bob's only message from the server.
+fn read_mail() -> Result<(), alloc::boxed::Box<dyn Error>> {
+    const MESSAGE: &[u8] = b"Subject: dinner\r\n\r\n.Do you like ketchup?\r\n";
+    let now = Duration::ZERO; // a board would read its timer
+    let mut store = MemoryStore::new();
+    store.add_user("bob", "hungry");
+    store.deliver("bob", MESSAGE);
+    let mut config = server::Config::default();
+    config.allow_plaintext_auth = true;
+    let mut server = server::Session::new(now, config, server::Limits::default(), [7; 32]);
+    let mut connection = Connection::new();
+    let mut config = client::Config::default();
+    config.require_tls = false;
+    let mut client = client::Session::new(now, config, client::Limits::default());
+    client.login("bob", "hungry")?;
+    let wanted = client.retr(1)?;
+    client.quit()?;
+
+    let (mut to_server, mut to_client) = (BytesMut::new(), BytesMut::new());
+    let mut body = BytesMut::new();
+    while !(client.is_closed() && server.is_closed()) {
+        while let Some(step) = client.poll_transmit(now, 64) {
+            match step {
+                Transmit::Data(data) => to_server.extend_from_slice(&data),
+                Transmit::Shutdown => server.handle_eof(now),
+                Transmit::StartTls => return Err("no TLS here".into()),
+            }
+        }
+        while let Some(event) = server.poll_event(now, &mut to_server)? {
+            store.handle(&mut connection, &mut server, event)?;
+        }
+        while let Some(step) = server.poll_transmit(now, 64) {
+            match step {
+                Transmit::Data(data) => to_client.extend_from_slice(&data),
+                Transmit::Shutdown => client.handle_eof(now),
+                Transmit::StartTls => return Err("no TLS here".into()),
+            }
+        }
+        while let Some(event) = client.poll_event(now, &mut to_client)? {
+            match event {
+                client::Event::BodyChunk { id, data } if id == wanted => {
+                    body.extend_from_slice(&data);
+                }
+                client::Event::Done { reply, .. } if !reply.is_ok() => {
+                    return Err("a command was refused".into());
+                }
+                _ => {}
+            }
+        }
+    }
+    if body != MESSAGE {
+        return Err("the message differs".into());
+    }
+    Ok(())
+}
+
+/// An authority for one name is asked for it.
+fn ask() -> Result<(), alloc::boxed::Box<dyn Error>> {
+    let origin: Name = "board.test".parse()?;
+    let mut zone = Zone::builder(origin.clone());
+    zone.add(
+        &origin,
+        60,
+        &RData::Soa(Soa {
+            mname: origin.view(),
+            rname: origin.view(),
+            serial: 1,
+            refresh: 60,
+            retry: 60,
+            expire: 60,
+            minimum: 60,
+        }),
+    )?;
+    zone.add(&origin, 60, &RData::Ns(origin.view()))?;
+    zone.add(&origin, 60, &RData::A([127, 0, 0, 1].into()))?;
+    let mut authority = Authority::default();
+    authority.insert(zone.build()?)?;
+
+    let mut query = [0; 64];
+    let mut query = Builder::new(&mut query, 7, Flags::RD)?;
+    query.push_question(origin.view(), Type::A, Class::IN)?;
+    let mut reply = [0; 512];
+    let reply = authority
+        .answer(query.finish(), proto_dns::Transport::Udp, &mut reply)
+        .ok_or("no reply")?;
+    let reply = Message::parse(reply)?;
+    let answer = reply.answers().next().ok_or("no answer")?;
+    if answer.data()? != RData::A([127, 0, 0, 1].into()) {
+        return Err("another address".into());
+    }
+    Ok(())
 }
