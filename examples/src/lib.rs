@@ -14,3 +14,8 @@ pub mod serve;
 pub mod services;
 #[cfg(feature = "dns")]
 pub mod zones;
+
+/// The example of the front page compiles.
+#[cfg(all(doctest, feature = "mail"))]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
