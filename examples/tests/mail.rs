@@ -1,4 +1,4 @@
-//! POP3 with real programs: curl, poplib, fetchmail and mutt read from our server, our client reads
+//! POP3 with real programs: curl, poplib and fetchmail read from our server, our client reads
 //! from Dovecot.
 
 mod support;
