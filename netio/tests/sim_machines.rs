@@ -18,6 +18,7 @@ use netio::shape::{DatagramMachine, DatagramTransmit, Local, LocalId, StreamMach
 use netio::sim::{
     Call, Context, DatagramNode, Fact, HostConfig, Net, Node, Pair, PathConfig, RunLimits,
     SimError, StreamApp, StreamConfig, StreamDriver, StreamNode, StreamServer, Transcript, replay,
+    replay_datagrams,
 };
 use sim_toy::{Error, Event, Fault, IDLE, LINGER, Toy};
 use std::collections::VecDeque;
@@ -354,18 +355,18 @@ fn the_same_seed_gives_the_same_recording_which_survives_as_text() {
 #[test]
 fn a_recording_plays_again_bit_for_bit_and_finds_a_machine_that_changed() {
     let (transcript, stream) = recording(1);
-    let text = transcript.of("server", stream).to_string();
+    let text = transcript.of("server", Some(stream)).to_string();
     let recorded: Transcript = text.parse().unwrap();
     assert!(recorded.entries().len() > 20);
     replay(&recorded, &mut toy(Fault::None), &mut Shout::default()).unwrap();
-    let recorded = transcript.of("client", stream);
+    let recorded = transcript.of("client", Some(stream));
     let mut asker = Asker::new(["one", "two", "three"]);
     asker.tls = true;
     replay(&recorded, &mut toy(Fault::None), &mut asker).unwrap();
     assert_eq!(asker.heard, ["ONE", "TWO", "THREE"]);
 
     // An application that answers otherwise; a machine that leaves an event out.
-    let recorded = transcript.of("server", stream);
+    let recorded = transcript.of("server", Some(stream));
     let mut whisper = |_, machine: &mut Toy, event| {
         if let Event::Line { ask, line } = event {
             machine.answer(ask, &line).unwrap();
@@ -453,6 +454,7 @@ fn a_datagram_machine_binds_sends_and_releases() {
         }
     }
     let mut net = Net::new(9);
+    net.keep_transcript();
     let hosts = [1, 2].map(|n| {
         net.add_host(
             "host",
@@ -513,6 +515,16 @@ fn a_datagram_machine_binds_sends_and_releases() {
     ports.sort_unstable();
     ports.dedup();
     assert_eq!(ports.len(), 4, "each from a port of its own");
+
+    let text = net.transcript().unwrap().of("server", None).to_string();
+    let recorded: Transcript = text.parse().unwrap();
+    let mut again = Post {
+        answers: true,
+        ..Post::default()
+    };
+    replay_datagrams(&recorded, &mut again, &mut Keep(vec![])).unwrap();
+    let silent = replay_datagrams(&recorded, &mut Post::default(), &mut Keep(vec![]));
+    assert!(silent.unwrap_err().given.contains("release"));
 }
 
 /// A coordinator in small: it opens a second stream for each line that it hears on the first.

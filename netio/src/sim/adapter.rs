@@ -679,11 +679,24 @@ impl<M: DatagramMachine, A: DatagramApp<M>> DatagramNode<M, A> {
     fn drive(&mut self, net: &mut Context<'_>) {
         let now = net.now();
         for _ in 0..net.world.limits.chatter {
-            if let Some(event) = self.machine.poll_event() {
+            let event = self.machine.poll_event();
+            record(net, || match &event {
+                Some(event) => Call::Event(Polled::Event(format!("{event:?}"))),
+                None => Call::Event(Polled::Nothing),
+            });
+            if let Some(event) = event {
                 self.app.on_event(now, &mut self.machine, event);
-            } else if let Some(step) = self.machine.poll_transmit(now) {
+                continue;
+            }
+            let step = self.machine.poll_transmit(now);
+            record(net, || Call::Sent(step.clone()));
+            if let Some(step) = step {
                 self.carry_out(net, step);
-            } else if !self.app.advance(now, &mut self.machine) {
+                continue;
+            }
+            let advanced = self.app.advance(now, &mut self.machine);
+            record(net, || Call::Advance(advanced));
+            if !advanced {
                 return;
             }
         }
@@ -724,6 +737,7 @@ impl<M: DatagramMachine + 'static, A: DatagramApp<M> + 'static> Node for Datagra
         match fact {
             Fact::Started => {
                 self.bind(net, LocalId::MAIN, self.port);
+                record(net, || Call::Note(START.to_string()));
                 self.app.start(now, &mut self.machine);
             }
             Fact::Restarted => {
@@ -731,9 +745,13 @@ impl<M: DatagramMachine + 'static, A: DatagramApp<M> + 'static> Node for Datagra
                 self.locals.clear();
                 self.bind(net, LocalId::MAIN, self.port);
             }
-            Fact::Timer => self.machine.handle_timeout(now),
+            Fact::Timer => {
+                record(net, || Call::Timeout);
+                self.machine.handle_timeout(now);
+            }
             Fact::Datagram { socket, from, data } => {
                 if let Some(local) = self.locals.get(&socket) {
+                    record(net, || Call::Received(*local, from, data.clone()));
                     self.machine.handle_datagram(now, *local, from, &data);
                 }
             }
@@ -753,6 +771,13 @@ impl<M: Debug, A> Debug for DatagramNode<M, A> {
             .field("machine", &self.machine)
             .field("sockets", &self.sockets)
             .finish_non_exhaustive()
+    }
+}
+
+/// Records a call to the machine of a datagram node.
+fn record(net: &mut Context<'_>, call: impl FnOnce() -> Call) {
+    if net.records() {
+        net.record(None, call());
     }
 }
 

@@ -8,10 +8,13 @@
 //! 20000000 server 1 transmit 65536 data 250 ok\r\n
 //! ```
 
-use super::adapter::StreamApp;
-use crate::shape::{StreamMachine, StreamTransmit, TlsInfo};
+use super::adapter::{DatagramApp, StreamApp};
+use crate::shape::{
+    DatagramMachine, DatagramTransmit, Local, LocalId, StreamMachine, StreamTransmit, TlsInfo,
+};
 use bytes::{Bytes, BytesMut};
 use core::fmt::{self, Display};
+use core::net::SocketAddr;
 use core::str::FromStr;
 use core::time::Duration;
 
@@ -45,6 +48,10 @@ pub enum Call {
     Event(Polled),
     /// `poll_transmit` with a budget, and what it gave.
     Transmit(usize, Option<StreamTransmit>),
+    /// `handle_datagram`: the socket, the source, the octets.
+    Received(LocalId, SocketAddr, Bytes),
+    /// `poll_transmit` of a datagram machine, and what it gave.
+    Sent(Option<DatagramTransmit>),
     /// `handle_timeout`.
     Timeout,
     /// `handle_eof`.
@@ -77,10 +84,11 @@ impl Transcript {
         &self.entries
     }
 
-    /// What concerns one node and one of its streams: what [`replay`] takes.
+    /// What concerns one node and one of its streams: what [`replay`] takes. Without a stream, what
+    /// concerns the node alone: what [`replay_datagrams`] takes.
     #[must_use]
-    pub fn of(&self, node: &str, stream: u64) -> Self {
-        let concerns = |entry: &&Entry| entry.node == node && entry.stream == Some(stream);
+    pub fn of(&self, node: &str, stream: Option<u64>) -> Self {
+        let concerns = |entry: &&Entry| entry.node == node && entry.stream == stream;
         Self {
             entries: self.entries.iter().filter(concerns).cloned().collect(),
         }
@@ -106,10 +114,6 @@ pub fn replay<M: StreamMachine, A: StreamApp<M>>(
     for (number, entry) in recording.entries.iter().enumerate() {
         let now = entry.at;
         let given = match &entry.call {
-            Call::Input(octets) => {
-                input.extend_from_slice(octets);
-                continue;
-            }
             Call::Event(_) => match machine.poll_event(now, &mut input) {
                 Ok(None) => Call::Event(Polled::Nothing),
                 Ok(Some(event)) => {
@@ -127,37 +131,73 @@ pub fn replay<M: StreamMachine, A: StreamApp<M>>(
                 Call::Transmit(*budget, machine.poll_transmit(now, *budget))
             }
             Call::Advance(_) => Call::Advance(app.advance(now, machine)),
-            Call::Timeout => {
-                machine.handle_timeout(now);
+            call => {
+                match call {
+                    Call::Input(octets) => input.extend_from_slice(octets),
+                    Call::Timeout => machine.handle_timeout(now),
+                    Call::Eof => machine.handle_eof(now),
+                    Call::Disconnect => machine.handle_disconnect(now),
+                    Call::Secured => machine.handle_tls_established(now, TlsInfo::default()),
+                    Call::Note(text) if text == START => app.start(now, machine),
+                    _ => {}
+                }
                 continue;
             }
-            Call::Eof => {
-                machine.handle_eof(now);
-                continue;
-            }
-            Call::Disconnect => {
-                machine.handle_disconnect(now);
-                continue;
-            }
-            Call::Secured => {
-                machine.handle_tls_established(now, TlsInfo::default());
-                continue;
-            }
-            Call::Note(text) if text == START => {
-                app.start(now, machine);
-                continue;
-            }
-            Call::Note(_) => continue,
         };
-        if given != entry.call {
-            return Err(Diverged {
-                number,
-                recorded: entry.call.to_string(),
-                given: given.to_string(),
-            });
-        }
+        compare(number, &entry.call, &given)?;
     }
     Ok(())
+}
+
+/// The same for a datagram machine: plays what concerns its node.
+///
+/// # Errors
+///
+/// [`Diverged`] at the first result that is not the recorded one.
+pub fn replay_datagrams<M: DatagramMachine, A: DatagramApp<M>>(
+    recording: &Transcript,
+    machine: &mut M,
+    app: &mut A,
+) -> Result<(), Diverged> {
+    for (number, entry) in recording.entries.iter().enumerate() {
+        let now = entry.at;
+        let given = match &entry.call {
+            Call::Event(_) => Call::Event(match machine.poll_event() {
+                None => Polled::Nothing,
+                Some(event) => {
+                    let shown = format!("{event:?}");
+                    app.on_event(now, machine, event);
+                    Polled::Event(shown)
+                }
+            }),
+            Call::Sent(_) => Call::Sent(machine.poll_transmit(now)),
+            Call::Advance(_) => Call::Advance(app.advance(now, machine)),
+            call => {
+                match call {
+                    Call::Received(local, from, data) => {
+                        machine.handle_datagram(now, *local, *from, data);
+                    }
+                    Call::Timeout => machine.handle_timeout(now),
+                    Call::Note(text) if text == START => app.start(now, machine),
+                    _ => {}
+                }
+                continue;
+            }
+        };
+        compare(number, &entry.call, &given)?;
+    }
+    Ok(())
+}
+
+fn compare(number: usize, recorded: &Call, given: &Call) -> Result<(), Diverged> {
+    if recorded == given {
+        return Ok(());
+    }
+    Err(Diverged {
+        number,
+        recorded: recorded.to_string(),
+        given: given.to_string(),
+    })
 }
 
 /// The note that stands where the application was told that the machine is connected.
@@ -225,6 +265,19 @@ impl Display for Call {
                     Some(StreamTransmit::Shutdown) => f.write_str(" shutdown"),
                     Some(StreamTransmit::Abort) => f.write_str(" abort"),
                 }
+            }
+            Self::Received(local, from, data) => {
+                write!(f, "received {} {from} {}", local.0, data.escape_ascii())
+            }
+            Self::Sent(None) => f.write_str("sent"),
+            Self::Sent(Some(DatagramTransmit::Release(id))) => write!(f, "sent release {}", id.0),
+            Self::Sent(Some(DatagramTransmit::Datagram { local, to, payload })) => {
+                match local {
+                    Local::Any => f.write_str("sent any")?,
+                    Local::Id(id) => write!(f, "sent {}", id.0)?,
+                    Local::Fresh(id) => write!(f, "sent fresh-{}", id.0)?,
+                }
+                write!(f, " {to} {}", payload.escape_ascii())
             }
             Self::Timeout => f.write_str("timeout"),
             Self::Eof => f.write_str("eof"),
@@ -295,6 +348,16 @@ fn call(text: &str) -> Option<Call> {
             };
             Call::Transmit(budget.parse().ok()?, step)
         }
+        "received" => {
+            let mut words = rest.splitn(3, ' ');
+            Call::Received(
+                LocalId(words.next()?.parse().ok()?),
+                words.next()?.parse().ok()?,
+                unescape(words.next()?)?.into(),
+            )
+        }
+        "sent" if rest.is_empty() => Call::Sent(None),
+        "sent" => Call::Sent(Some(sent(rest)?)),
         "timeout" => Call::Timeout,
         "eof" => Call::Eof,
         "disconnect" => Call::Disconnect,
@@ -302,6 +365,24 @@ fn call(text: &str) -> Option<Call> {
         "advance" => Call::Advance(rest.parse().ok()?),
         "note" => Call::Note(words()?),
         _ => return None,
+    })
+}
+
+fn sent(text: &str) -> Option<DatagramTransmit> {
+    let (local, rest) = text.split_once(' ')?;
+    if local == "release" {
+        return Some(DatagramTransmit::Release(LocalId(rest.parse().ok()?)));
+    }
+    let local = match (local, local.strip_prefix("fresh-")) {
+        ("any", _) => Local::Any,
+        (_, Some(id)) => Local::Fresh(LocalId(id.parse().ok()?)),
+        (id, None) => Local::Id(LocalId(id.parse().ok()?)),
+    };
+    let (to, payload) = rest.split_once(' ')?;
+    Some(DatagramTransmit::Datagram {
+        local,
+        to: to.parse().ok()?,
+        payload: unescape(payload)?.into(),
     })
 }
 
@@ -345,6 +426,14 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn datagram(local: Local, payload: &[u8]) -> Call {
+        Call::Sent(Some(DatagramTransmit::Datagram {
+            local,
+            to: "192.0.2.1:53".parse().unwrap(),
+            payload: Bytes::copy_from_slice(payload),
+        }))
+    }
+
     #[test]
     fn text_round_trips() {
         let all: Vec<u8> = (0..=255).collect();
@@ -356,7 +445,17 @@ mod tests {
             Call::Event(Polled::Error("ä".into())),
             Call::Transmit(usize::MAX, None),
             Call::Transmit(7, Some(StreamTransmit::Data(all.clone().into()))),
-            Call::Transmit(7, Some(StreamTransmit::Urgent(all.into()))),
+            Call::Transmit(7, Some(StreamTransmit::Urgent(all.clone().into()))),
+            Call::Received(
+                LocalId(3),
+                "[2001:db8::1]:53".parse().unwrap(),
+                all.clone().into(),
+            ),
+            Call::Sent(None),
+            Call::Sent(Some(DatagramTransmit::Release(LocalId(u64::MAX)))),
+            datagram(Local::Any, &all),
+            datagram(Local::Id(LocalId(0)), b""),
+            datagram(Local::Fresh(LocalId(9)), &all),
             Call::Transmit(0, Some(StreamTransmit::StartTls)),
             Call::Transmit(0, Some(StreamTransmit::StopTls)),
             Call::Transmit(0, Some(StreamTransmit::Shutdown)),
