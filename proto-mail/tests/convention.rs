@@ -87,5 +87,8 @@ fn r9_the_seed_alone_makes_the_timestamp() {
     assert_eq!(greeting([1; 32]), greeting([1; 32]));
     assert_ne!(greeting([1; 32]), greeting([2; 32]));
     let shown = String::from_utf8(greeting([1; 32]).to_vec()).unwrap();
-    assert!(!shown.contains("01010101"), "the seed itself does not show: {shown}");
+    assert!(
+        !shown.contains("01010101"),
+        "the seed itself does not show: {shown}"
+    );
 }

@@ -91,7 +91,10 @@ fn every_text_of_up_to_6_octets_survives_every_cut() {
     for text in (0..=6).flat_map(strings) {
         let wire = stuff(&[&text]);
         let expected = normal(&text);
-        assert_eq!(transmitted_len(&text), u64::try_from(expected.len()).unwrap());
+        assert_eq!(
+            transmitted_len(&text),
+            u64::try_from(expected.len()).unwrap()
+        );
         for cut in 1..text.len() {
             let (head, tail) = text.split_at(cut);
             assert_eq!(stuff(&[head, tail]), wire, "{text:?} cut at {cut}");
@@ -99,7 +102,11 @@ fn every_text_of_up_to_6_octets_survives_every_cut() {
         let whole = Some((expected, wire.len()));
         for cut in 0..wire.len() {
             let (head, tail) = wire.split_at(cut);
-            assert_eq!(unstuff(&[head, tail]), whole, "{text:?} cut at {cut} of the wire");
+            assert_eq!(
+                unstuff(&[head, tail]),
+                whole,
+                "{text:?} cut at {cut} of the wire"
+            );
         }
         let octets: Vec<&[u8]> = wire.chunks(1).collect();
         assert_eq!(unstuff(&octets), whole, "{text:?} octet by octet");
@@ -117,7 +124,10 @@ fn no_stuffed_text_holds_the_end_of_a_text() {
             let is_inside = body.windows(end.len()).any(|window| window == end);
             assert!(!is_inside, "{text:?} gives {wire:?}");
         }
-        assert!(!body.starts_with(b".\r\n") && !body.starts_with(b".\n"), "{text:?}");
+        assert!(
+            !body.starts_with(b".\r\n") && !body.starts_with(b".\n"),
+            "{text:?}"
+        );
     }
 }
 
@@ -146,7 +156,12 @@ fn every_text_of_up_to_4_octets_passes_through_both_machines() {
         server.say("USER carol\r\nPASS x\r\n");
         let wire = server.say("RETR 1\r\nNOOP\r\n");
         let expected = normal(&text);
-        for cut in [wire.len() / 2, wire.len() - 8, wire.len() - 7, wire.len() - 6] {
+        for cut in [
+            wire.len() / 2,
+            wire.len() - 8,
+            wire.len() - 7,
+            wire.len() - 6,
+        ] {
             let mut client = Client::greeted(client::Limits::default());
             let retr = client.session.retr(1).unwrap();
             let noop = client.session.noop().unwrap();
@@ -159,7 +174,11 @@ fn every_text_of_up_to_4_octets_passes_through_both_machines() {
                     other => panic!("{other:?}"),
                 }
             }
-            assert_eq!((body, done), (expected.clone(), vec![retr, noop]), "{text:?}");
+            assert_eq!(
+                (body, done),
+                (expected.clone(), vec![retr, noop]),
+                "{text:?}"
+            );
             assert_eq!(client.error, None);
         }
     }
@@ -189,7 +208,11 @@ fn big_pieces_are_sent_and_received_uncopied() {
     let is_inside = |data: &Bytes, whole: &[u8]| whole.as_ptr_range().contains(&data.as_ptr());
     let mut uncopied = 0;
     while let Some(Transmit::Data(data)) = server.session.poll_transmit(T0, 16 * 1024) {
-        uncopied += if is_inside(&data, &text) { data.len() } else { 0 };
+        uncopied += if is_inside(&data, &text) {
+            data.len()
+        } else {
+            0
+        };
     }
     assert_eq!(uncopied, text.len());
 

@@ -49,14 +49,22 @@ fn an_idle_server_session_fits_into_512_octets() {
         session = Some(idle);
     });
     let total = size_of::<server::Session>() + usize::try_from(heap).unwrap();
-    println!("idle server: {} octets and {heap} of heap", size_of::<server::Session>());
+    println!(
+        "idle server: {} octets and {heap} of heap",
+        size_of::<server::Session>()
+    );
     assert!(total <= 512, "{total} octets, {heap} of them heap");
     assert_eq!(heap, 0, "nothing is kept while nothing is to be sent");
 
     // Logged in, with an empty maildrop.
     let mut session = session.unwrap();
     let mut input = BytesMut::from("USER bob\r\nPASS x\r\n");
-    let server::Event::Login { ask, user, password } = next(&mut session, &mut input) else {
+    let server::Event::Login {
+        ask,
+        user,
+        password,
+    } = next(&mut session, &mut input)
+    else {
         panic!("no login")
     };
     drop((user, password));
@@ -70,7 +78,10 @@ fn an_idle_server_session_fits_into_512_octets() {
 
 #[test]
 fn an_idle_client_session_fits_into_768_octets() {
-    let (config, limits) = (Arc::new(plaintext_client()), Arc::new(client::Limits::default()));
+    let (config, limits) = (
+        Arc::new(plaintext_client()),
+        Arc::new(client::Limits::default()),
+    );
     let mut session = None;
     let heap = kept(|| {
         let mut idle = client::Session::new(T0, config.clone(), limits.clone());
@@ -82,8 +93,15 @@ fn an_idle_client_session_fits_into_768_octets() {
         while idle.poll_transmit(T0, 1500).is_some() {}
         session = Some(idle);
     });
-    println!("idle client: {} octets and {heap} of heap", size_of::<client::Session>());
-    assert!(size_of::<client::Session>() <= 768, "{}", size_of::<client::Session>());
+    println!(
+        "idle client: {} octets and {heap} of heap",
+        size_of::<client::Session>()
+    );
+    assert!(
+        size_of::<client::Session>() <= 768,
+        "{}",
+        size_of::<client::Session>()
+    );
     assert_eq!(heap, 0);
 }
 
@@ -92,7 +110,9 @@ fn an_idle_client_session_fits_into_768_octets() {
 fn r12_the_listing_of_100_000_messages_needs_no_more_than_32_kib() {
     let mut maildrop = Maildrop::new();
     for number in 0..100_000_u32 {
-        maildrop.push(1234, format!("unique-id-of-message-{number}")).unwrap();
+        maildrop
+            .push(1234, format!("unique-id-of-message-{number}"))
+            .unwrap();
     }
     let limits = server::Limits::default();
     let mut session = server::Session::new(T0, plaintext_server(), limits, [7; 32]);
@@ -206,5 +226,8 @@ fn r12_nothing_is_retained_of_an_endless_line() {
         }
     });
     assert!(used <= 4096, "{used} octets");
-    assert_eq!(session.stats().octets_in, 1_000_000 - u64::try_from(input.len()).unwrap());
+    assert_eq!(
+        session.stats().octets_in,
+        1_000_000 - u64::try_from(input.len()).unwrap()
+    );
 }

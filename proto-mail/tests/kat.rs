@@ -38,7 +38,10 @@ fn the_session_of_the_lecture_word_for_word() {
     for (client, answer) in [
         ("", "+OK POP3 server ready\r\n".to_owned()),
         ("user bob\r\n", "+OK\r\n".to_owned()),
-        ("pass hungry\r\n", "+OK user successfully logged on\r\n".to_owned()),
+        (
+            "pass hungry\r\n",
+            "+OK user successfully logged on\r\n".to_owned(),
+        ),
         (
             "list\r\n",
             "+OK 2 messages (1410 octets)\r\n1 498\r\n2 912\r\n.\r\n".to_owned(),
@@ -47,7 +50,10 @@ fn the_session_of_the_lecture_word_for_word() {
         ("dele 1\r\n", "+OK message 1 deleted\r\n".to_owned()),
         ("retr 2\r\n", format!("+OK 912 octets\r\n{two}.\r\n")),
         ("dele 2\r\n", "+OK message 2 deleted\r\n".to_owned()),
-        ("quit\r\n", "+OK POP3 server signing off\r\n[Shutdown]".to_owned()),
+        (
+            "quit\r\n",
+            "+OK POP3 server signing off\r\n[Shutdown]".to_owned(),
+        ),
     ] {
         assert_eq!(server.say(client), answer, "{client:?}");
     }
@@ -87,9 +93,7 @@ fn the_example_session_of_rfc_1939() {
 /// RFC 1939 section 7.
 #[test]
 fn the_apop_example_of_rfc_1939() {
-    let timestamp = Timestamp::find(
-        b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>",
-    );
+    let timestamp = Timestamp::find(b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>");
     let timestamp = timestamp.unwrap();
     let line = b"APOP mrose c4c9334bac560ecc979e58001b3e22fb";
     let Ok(Command::Apop { name, digest }) = Command::parse(line) else {
@@ -117,15 +121,27 @@ fn commands_both_ways() {
     for (line, command) in [
         ("USER mrose", Command::User(name)),
         ("USER a b", Command::User(text("a b"))),
-        ("PASS secret word ", Command::Pass(Password::new("secret word ").unwrap())),
+        (
+            "PASS secret word ",
+            Command::Pass(Password::new("secret word ").unwrap()),
+        ),
         (
             "APOP mrose c4c9334bac560ecc979e58001b3e22fb",
             Command::Apop { name, digest },
         ),
-        ("AUTH PLAIN", Command::Auth { mechanism, initial: None }),
+        (
+            "AUTH PLAIN",
+            Command::Auth {
+                mechanism,
+                initial: None,
+            },
+        ),
         (
             "AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=",
-            Command::Auth { mechanism, initial: Some(plain) },
+            Command::Auth {
+                mechanism,
+                initial: Some(plain),
+            },
         ),
         ("AUTH", Command::AuthList),
         ("STAT", Command::Stat),
@@ -134,7 +150,13 @@ fn commands_both_ways() {
         ("UIDL", Command::Uidl(None)),
         ("UIDL 4294967295", Command::Uidl(Some(n(u32::MAX)))),
         ("RETR 1", Command::Retr(n(1))),
-        ("TOP 1 10", Command::Top { message: n(1), lines: 10 }),
+        (
+            "TOP 1 10",
+            Command::Top {
+                message: n(1),
+                lines: 10,
+            },
+        ),
         ("DELE 1", Command::Dele(n(1))),
         ("NOOP", Command::Noop),
         ("RSET", Command::Rset),
@@ -143,8 +165,14 @@ fn commands_both_ways() {
         ("STLS", Command::Stls),
         ("UTF8", Command::Utf8),
         ("LANG", Command::Lang(None)),
-        ("LANG *", Command::Lang(Some(LanguageRange::new("*").unwrap()))),
-        ("LANG fr-CA", Command::Lang(Some(LanguageRange::new("fr-CA").unwrap()))),
+        (
+            "LANG *",
+            Command::Lang(Some(LanguageRange::new("*").unwrap())),
+        ),
+        (
+            "LANG fr-CA",
+            Command::Lang(Some(LanguageRange::new("fr-CA").unwrap())),
+        ),
     ] {
         assert_eq!(Command::parse(line.as_bytes()), Ok(command), "{line}");
         let mut wire = BytesMut::new();
@@ -159,18 +187,42 @@ fn commands_both_ways() {
 /// The listing of RFC 2449 section 5, and what came later.
 #[test]
 fn capabilities_both_ways() {
-    let days = |days, per_user| Capability::Expire { after: Expire::Days(days), per_user };
+    let days = |days, per_user| Capability::Expire {
+        after: Expire::Days(days),
+        per_user,
+    };
     for (line, capability) in [
         ("TOP", Capability::Top),
         ("USER", Capability::User),
-        ("SASL CRAM-MD5 KERBEROS_V4", Capability::Sasl(text("CRAM-MD5 KERBEROS_V4"))),
+        (
+            "SASL CRAM-MD5 KERBEROS_V4",
+            Capability::Sasl(text("CRAM-MD5 KERBEROS_V4")),
+        ),
         ("RESP-CODES", Capability::RespCodes),
-        ("LOGIN-DELAY 900", Capability::LoginDelay { seconds: 900, per_user: false }),
-        ("LOGIN-DELAY 120 USER", Capability::LoginDelay { seconds: 120, per_user: true }),
+        (
+            "LOGIN-DELAY 900",
+            Capability::LoginDelay {
+                seconds: 900,
+                per_user: false,
+            },
+        ),
+        (
+            "LOGIN-DELAY 120 USER",
+            Capability::LoginDelay {
+                seconds: 120,
+                per_user: true,
+            },
+        ),
         ("PIPELINING", Capability::Pipelining),
         ("EXPIRE 60", days(60, false)),
         ("EXPIRE 5 USER", days(5, true)),
-        ("EXPIRE NEVER", Capability::Expire { after: Expire::Never, per_user: false }),
+        (
+            "EXPIRE NEVER",
+            Capability::Expire {
+                after: Expire::Never,
+                per_user: false,
+            },
+        ),
         ("UIDL", Capability::Uidl),
         (
             "IMPLEMENTATION Shlemazle-Plotz-v302",
@@ -181,9 +233,15 @@ fn capabilities_both_ways() {
         ("UTF8", Capability::Utf8 { user: false }),
         ("UTF8 USER", Capability::Utf8 { user: true }),
         ("LANG", Capability::Lang),
-        ("X-UNHEARD-OF 1 2", Capability::Unknown(text("X-UNHEARD-OF 1 2"))),
+        (
+            "X-UNHEARD-OF 1 2",
+            Capability::Unknown(text("X-UNHEARD-OF 1 2")),
+        ),
         ("EXPIRE soon", Capability::Unknown(text("EXPIRE soon"))),
-        ("LOGIN-DELAY 4294967296", Capability::Unknown(text("LOGIN-DELAY 4294967296"))),
+        (
+            "LOGIN-DELAY 4294967296",
+            Capability::Unknown(text("LOGIN-DELAY 4294967296")),
+        ),
     ] {
         assert_eq!(Capability::parse(text(line)), capability, "{line}");
         let mut wire = BytesMut::new();
@@ -207,12 +265,18 @@ fn the_capability_list_of_rfc_2449_in_a_session() {
     assert_eq!(
         events,
         [
-            client::Event::Capabilities { id, capabilities: capabilities.clone() },
+            client::Event::Capabilities {
+                id,
+                capabilities: capabilities.clone()
+            },
             client::Event::Done { id, reply: done }
         ]
     );
     assert_eq!(capabilities.iter().count(), 9);
-    let names: Vec<String> = capabilities.mechanisms().map(|name| name.to_string()).collect();
+    let names: Vec<String> = capabilities
+        .mechanisms()
+        .map(|name| name.to_string())
+        .collect();
     assert_eq!(names, ["CRAM-MD5", "KERBEROS_V4"]);
     assert!(capabilities.contains(Capability::Pipelining) && !capabilities.has_utf8());
 }
@@ -231,9 +295,15 @@ fn capabilities_differ_before_and_after_tls_and_login() {
         server.say("CAPA\r\n"),
         format!("+OK capability list follows\r\nTOP\r\n{common}STLS\r\n{rest}")
     );
-    assert_eq!(server.say("STLS\r\n"), "+OK begin TLS negotiation\r\n[StartTls]");
-    server.session.handle_tls_established(T0, Default::default());
-    let secure = format!("+OK capability list follows\r\nTOP\r\nUSER\r\nSASL PLAIN\r\n{common}{rest}");
+    assert_eq!(
+        server.say("STLS\r\n"),
+        "+OK begin TLS negotiation\r\n[StartTls]"
+    );
+    server
+        .session
+        .handle_tls_established(T0, Default::default());
+    let secure =
+        format!("+OK capability list follows\r\nTOP\r\nUSER\r\nSASL PLAIN\r\n{common}{rest}");
     assert_eq!(server.say("CAPA\r\n"), secure);
     server.say("USER bob\r\nPASS hungry\r\n");
     assert_eq!(server.say("CAPA\r\n"), secure);
@@ -243,8 +313,14 @@ fn capabilities_differ_before_and_after_tls_and_login() {
 #[test]
 fn response_codes_both_ways() {
     for (line, code) in [
-        ("-ERR [IN-USE] Do you have another POP session running?", ResponseCode::InUse),
-        ("-ERR [LOGIN-DELAY] minimum time between mail checks violation", ResponseCode::LoginDelay),
+        (
+            "-ERR [IN-USE] Do you have another POP session running?",
+            ResponseCode::InUse,
+        ),
+        (
+            "-ERR [LOGIN-DELAY] minimum time between mail checks violation",
+            ResponseCode::LoginDelay,
+        ),
         ("-ERR [SYS/TEMP] try later", ResponseCode::SysTemp),
         ("-ERR [SYS/PERM] broken", ResponseCode::SysPerm),
         ("-ERR [AUTH] no", ResponseCode::Auth),
@@ -260,12 +336,21 @@ fn response_codes_both_ways() {
 /// RFC 1939 sections 5 and 7.
 #[test]
 fn listings_both_ways() {
-    let stat = Stat { messages: 2, octets: 320 };
+    let stat = Stat {
+        messages: 2,
+        octets: 320,
+    };
     assert_eq!(Stat::parse(b"2 320"), Ok(stat));
-    let item = ListItem { message: 2, octets: 200 };
+    let item = ListItem {
+        message: 2,
+        octets: 200,
+    };
     assert_eq!(ListItem::parse(b"2 200"), Ok(item));
     let unique_id = UniqueId::new("QhdPYR:00WBw1Ph7x7").unwrap();
-    let id = UniqueIdItem { message: 2, unique_id };
+    let id = UniqueIdItem {
+        message: 2,
+        unique_id,
+    };
     assert_eq!(UniqueIdItem::parse(b"2 QhdPYR:00WBw1Ph7x7"), Ok(id));
     let mut wire = BytesMut::new();
     stat.encode(&mut wire);
@@ -278,10 +363,16 @@ fn listings_both_ways() {
 #[test]
 fn auth_plain_as_in_rfc_5034() {
     for dialogue in [
-        &[("AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=\r\n", "+OK user successfully logged on\r\n")][..],
+        &[(
+            "AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=\r\n",
+            "+OK user successfully logged on\r\n",
+        )][..],
         &[
             ("AUTH PLAIN\r\n", "+ \r\n"),
-            ("dGVzdAB0ZXN0AHRlc3Q=\r\n", "+OK user successfully logged on\r\n"),
+            (
+                "dGVzdAB0ZXN0AHRlc3Q=\r\n",
+                "+OK user successfully logged on\r\n",
+            ),
         ],
         &[
             ("AUTH PLAIN\r\n", "+ \r\n"),
@@ -313,7 +404,10 @@ fn languages_are_listed_and_chosen() {
     let id = client.session.lang(None).unwrap();
     client.sent();
     let line = "en English".into();
-    assert_eq!(client.hear(listing)[0], client::Event::Language { id, line });
+    assert_eq!(
+        client.hear(listing)[0],
+        client::Event::Language { id, line }
+    );
 }
 
 #[test]
@@ -321,7 +415,10 @@ fn top_stops_after_the_lines_that_were_asked_for() {
     let mut server = Server::logged_in(server::Limits::default());
     let head = "+OK\r\nSubject: one\r\n\r\n";
     assert_eq!(server.say("TOP 1 0\r\n"), format!("{head}.\r\n"));
-    assert_eq!(server.say("TOP 1 1\r\n"), format!("{head}..leading dot\r\n.\r\n"));
+    assert_eq!(
+        server.say("TOP 1 1\r\n"),
+        format!("{head}..leading dot\r\n.\r\n")
+    );
     let three = format!("{head}..leading dot\r\nline two\r\n..\r\n.\r\n");
     assert_eq!(server.say("TOP 1 3\r\n"), three);
     let all = server.say("RETR 1\r\n").replace("+OK 48 octets", "+OK");

@@ -179,9 +179,7 @@ fn implicit() -> ServerCase {
     }
 }
 
-fn server_kit(
-    case: &ServerCase,
-) -> StreamKit<impl Fn() -> ServerScenario + use<>> {
+fn server_kit(case: &ServerCase) -> StreamKit<impl Fn() -> ServerScenario + use<>> {
     let case = case.clone();
     StreamKit::new(move || ServerScenario::new(&case))
 }
@@ -382,7 +380,10 @@ fn fetching() -> ClientCase {
             ("LIST 2\r\n", "+OK 2 912\r\n"),
             ("UIDL\r\n", "+OK\r\n1 a\r\n2 b\r\n.\r\n"),
             ("UIDL 1\r\n", "+OK 1 a\r\n"),
-            ("RETR 1\r\n", "+OK\r\nA: 1\r\n\r\n..\r\n...x\r\n\r.\n\r\n.\r\n"),
+            (
+                "RETR 1\r\n",
+                "+OK\r\nA: 1\r\n\r\n..\r\n...x\r\n\r.\n\r\n.\r\n",
+            ),
             ("TOP 2 0\r\n", "+OK\r\n.\r\n"),
             ("RETR 9\r\n", "-ERR no\r\n"),
             ("DELE 1\r\n", "+OK\r\n"),
@@ -482,9 +483,7 @@ fn authenticating() -> ClientCase {
     }
 }
 
-fn client_kit(
-    case: &ClientCase,
-) -> StreamKit<impl Fn() -> ClientScenario + use<>> {
+fn client_kit(case: &ClientCase) -> StreamKit<impl Fn() -> ClientScenario + use<>> {
     let case = case.clone();
     StreamKit::new(move || ClientScenario::new(&case))
 }
@@ -567,7 +566,10 @@ fn both_machines_together_carry_the_messages_as_they_were_filed() {
     let mut server = common::Server::plaintext();
     let mut client = common::Client::new(plaintext_client(), client::Limits::default());
     client.session.login("bob", "hungry").unwrap();
-    let (first, second) = (client.session.retr(1).unwrap(), client.session.retr(2).unwrap());
+    let (first, second) = (
+        client.session.retr(1).unwrap(),
+        client.session.retr(2).unwrap(),
+    );
     client.session.quit().unwrap();
     let mut texts = [Vec::new(), Vec::new()];
     loop {

@@ -51,7 +51,9 @@ fn r8_server_command_injection_at_every_split_is_an_error() {
             assert!(server.events.is_empty(), "{:?}", server.events);
             assert!(sent.ends_with("[Shutdown]"));
             // Whatever the driver does now, nothing that was injected is answered.
-            server.session.handle_tls_established(T0, TlsInfo::default());
+            server
+                .session
+                .handle_tls_established(T0, TlsInfo::default());
             assert_eq!(server.say("STAT\r\n"), "");
             assert!(server.session.tls().is_none());
         }
@@ -72,13 +74,18 @@ fn r8_client_response_injection_at_every_split_is_an_error() {
             let mut events = client.hear(head);
             let _ = client.sent();
             events.extend(client.hear(tail));
-            assert_eq!(events, [Event::Failed { id: stls }, Event::Failed { id: stat }]);
+            assert_eq!(
+                events,
+                [Event::Failed { id: stls }, Event::Failed { id: stat }]
+            );
             assert!(
                 matches!(client.error, Some(client::Error::PlaintextAfterStls { .. })),
                 "{injected:?} cut at {cut}: {:?}",
                 client.error
             );
-            client.session.handle_tls_established(T0, TlsInfo::default());
+            client
+                .session
+                .handle_tls_established(T0, TlsInfo::default());
             assert_eq!(client.session.stat(), Err(UsageError::Closed));
             assert!(!client.sent().contains("STAT"));
         }
@@ -89,10 +96,15 @@ fn r8_client_response_injection_at_every_split_is_an_error() {
 fn r8_nothing_is_read_between_stls_and_the_handshake() {
     let mut server = server();
     server.say("");
-    assert_eq!(server.say("STLS\r\n"), "+OK begin TLS negotiation\r\n[StartTls]");
+    assert_eq!(
+        server.say("STLS\r\n"),
+        "+OK begin TLS negotiation\r\n[StartTls]"
+    );
     assert!(!server.session.wants_read());
     assert_eq!(server.session.poll_transmit(T0, 99), None);
-    server.session.handle_tls_established(T0, TlsInfo::default());
+    server
+        .session
+        .handle_tls_established(T0, TlsInfo::default());
     assert!(server.session.wants_read());
     assert_eq!(server.say("NOOP\r\n"), "-ERR not now\r\n");
 
@@ -102,8 +114,13 @@ fn r8_nothing_is_read_between_stls_and_the_handshake() {
     client.sent();
     client.hear("+OK\r\n");
     assert!(!client.session.wants_read());
-    assert_eq!(client.session.poll_transmit(T0, 99), Some(Transmit::StartTls));
-    client.session.handle_tls_established(T0, TlsInfo::default());
+    assert_eq!(
+        client.session.poll_transmit(T0, 99),
+        Some(Transmit::StartTls)
+    );
+    client
+        .session
+        .handle_tls_established(T0, TlsInfo::default());
     assert!(client.session.wants_read());
 }
 
@@ -134,10 +151,15 @@ fn r8_the_client_forgets_what_it_learnt_in_plaintext() {
     client.sent();
     assert_eq!(client.hear("+OK\r\n"), []);
     client.sent();
-    client.session.handle_tls_established(T0, TlsInfo::default());
+    client
+        .session
+        .handle_tls_established(T0, TlsInfo::default());
     assert!(matches!(&client.events()[..], [Event::Done { id: done, .. }] if *done == id));
     assert!(client.session.capabilities().is_empty());
-    assert_eq!(client.session.apop("bob", "x"), Err(UsageError::ApopUnavailable));
+    assert_eq!(
+        client.session.apop("bob", "x"),
+        Err(UsageError::ApopUnavailable)
+    );
     // One at a time again: PIPELINING has to be listed anew.
     client.session.noop().unwrap();
     client.session.noop().unwrap();
@@ -156,7 +178,9 @@ fn stls_is_refused_under_tls_after_login_and_after_utf8() {
 
     let mut server = Server::new(config.clone(), server::Limits::default());
     server.say("STLS\r\n");
-    server.session.handle_tls_established(T0, TlsInfo::default());
+    server
+        .session
+        .handle_tls_established(T0, TlsInfo::default());
     assert_eq!(server.say("STLS\r\n"), "-ERR not now\r\n");
 
     config.stls = false;
@@ -192,7 +216,12 @@ fn without_tls_the_server_takes_no_password_and_says_so_the_same_for_all() {
     let mut server = server();
     server.say("");
     let refused = "-ERR not offered without TLS, or not at all\r\n";
-    for line in ["USER bob\r\n", "PASS hungry\r\n", "AUTH PLAIN\r\n", "AUTH PLAIN AGEAYg==\r\n"] {
+    for line in [
+        "USER bob\r\n",
+        "PASS hungry\r\n",
+        "AUTH PLAIN\r\n",
+        "AUTH PLAIN AGEAYg==\r\n",
+    ] {
         assert_eq!(server.say(line), refused);
     }
     assert!(!server.say("CAPA\r\n").contains("USER"));
@@ -205,21 +234,31 @@ fn implicit_tls_greets_after_the_handshake_and_takes_no_plaintext() {
     let mut server = Server::new(config.clone(), server::Limits::default());
     assert_eq!(server.say(""), "");
     assert!(!server.session.wants_read());
-    server.session.handle_tls_established(T0, TlsInfo::default());
+    server
+        .session
+        .handle_tls_established(T0, TlsInfo::default());
     assert_eq!(server.say(""), "+OK POP3 server ready\r\n");
     assert!(!server.say("CAPA\r\n").contains("STLS"));
 
     let mut server = Server::new(config, server::Limits::default());
     assert_eq!(server.say("USER bob\r\n"), "[Shutdown]");
-    assert_eq!(server.error, Some(server::Error::PlaintextAfterStls { octets: 10 }));
+    assert_eq!(
+        server.error,
+        Some(server::Error::PlaintextAfterStls { octets: 10 })
+    );
 
     let mut config = client::Config::default();
     config.implicit_tls = true;
     let mut client = Client::new(config, client::Limits::default());
     assert!(!client.session.wants_read());
     assert_eq!(client.session.stls(), Err(UsageError::TlsTwice));
-    client.session.handle_tls_established(T0, TlsInfo::default());
-    assert!(matches!(&client.hear("+OK\r\n")[..], [Event::Greeting { .. }]));
+    client
+        .session
+        .handle_tls_established(T0, TlsInfo::default());
+    assert!(matches!(
+        &client.hear("+OK\r\n")[..],
+        [Event::Greeting { .. }]
+    ));
     client.session.login("bob", "hungry").unwrap();
     assert_eq!(client.sent(), "USER bob\r\n");
 }

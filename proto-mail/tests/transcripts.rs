@@ -14,9 +14,9 @@ mod common;
 use bytes::BytesMut;
 use common::{Client, T0, plaintext_client, skip, vectors};
 use proto_mail::Secret;
+use proto_mail::pop3::UsageError;
 use proto_mail::pop3::client::{self, CommandId, Event};
 use proto_mail::pop3::wire::{Command, CommandDecoder, CommandFault};
-use proto_mail::pop3::UsageError;
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -36,7 +36,9 @@ fn recorded() -> Option<Vec<Recorded>> {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         let session = sessions.entry(line["conn"].as_u64().unwrap()).or_default();
         let octets = line["data"].as_str().unwrap_or_default();
-        let octets = octets.chars().map(|octet| u8::try_from(u32::from(octet)).unwrap());
+        let octets = octets
+            .chars()
+            .map(|octet| u8::try_from(u32::from(octet)).unwrap());
         match line["dir"].as_str().unwrap() {
             "C" => session.client.extend(octets),
             _ => session.server.extend(octets),
@@ -124,7 +126,10 @@ fn our_client_understands_what_dovecot_said_cut_at_every_octet() {
             let end = b"\r\n\r\n.leading dot line\r\nline two\r\n.\r\nend\r\n";
             matches!(entry, Said::Body(_, text) if text.ends_with(end))
         };
-        assert!(said.iter().any(has_body), "a message without its stuffed dots");
+        assert!(
+            said.iter().any(has_body),
+            "a message without its stuffed dots"
+        );
         // What was recorded, but for the responses inside AUTH.
         let commands = |octets: &str| -> Vec<String> {
             let is_command = |line: &&str| {
@@ -133,7 +138,11 @@ fn our_client_understands_what_dovecot_said_cut_at_every_octet() {
                     Err(CommandFault::UnknownKeyword | CommandFault::Empty)
                 )
             };
-            octets.lines().filter(is_command).map(str::to_owned).collect()
+            octets
+                .lines()
+                .filter(is_command)
+                .map(str::to_owned)
+                .collect()
         };
         let recorded = String::from_utf8(session.client.clone()).unwrap();
         assert_eq!(commands(&sent), commands(&recorded));
@@ -191,6 +200,10 @@ fn our_server_serves_what_real_clients_asked_for() {
         assert_eq!(said.matches("-ERR").count(), 1, "{said}");
         assert!(said.ends_with("+OK POP3 server signing off\r\n[Shutdown]"));
         assert_eq!(server.store.messages("u3").count(), 5, "RSET");
-        assert_eq!(&said, whole.get_or_insert_with(|| said.clone()), "cut at {cut}");
+        assert_eq!(
+            &said,
+            whole.get_or_insert_with(|| said.clone()),
+            "cut at {cut}"
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! What several test files need.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
 #![allow(missing_debug_implementations, reason = "test fixtures")]
 
 use bytes::BytesMut;

@@ -111,20 +111,20 @@ impl Session {
             return Err(Error::Unsolicited { octets: line.len() });
         };
         let id = entry.id;
-        if let Kind::Auth { initial } = &mut entry.kind {
-            if let Some(data) = challenge(line)? {
-                return Ok(match initial.take() {
-                    Some(response) if data.is_empty() => {
-                        self.send_response(response.as_bytes());
-                        None
-                    }
-                    _ => {
-                        self.reading = Reading::Challenge;
-                        self.restart_timer();
-                        Some(Event::Challenge { id, data })
-                    }
-                });
-            }
+        if let Kind::Auth { initial } = &mut entry.kind
+            && let Some(data) = challenge(line)?
+        {
+            return Ok(match initial.take() {
+                Some(response) if data.is_empty() => {
+                    self.send_response(response.as_bytes());
+                    None
+                }
+                _ => {
+                    self.reading = Reading::Challenge;
+                    self.restart_timer();
+                    Some(Event::Challenge { id, data })
+                }
+            });
         }
         let reply = Reply::parse(line)?;
         if !reply.is_ok() {

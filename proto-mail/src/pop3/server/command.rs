@@ -14,6 +14,7 @@ use crate::pop3::wire::{
 use crate::sasl::Mechanism;
 use bytes::{Bytes, BytesMut};
 use core::num::NonZeroU32;
+use memchr::memmem;
 
 /// The one language that this machine speaks.
 const LANGUAGE: &str = "en";
@@ -26,7 +27,13 @@ impl Session {
         }
         let command = match Command::parse(line) {
             Ok(command) => command,
-            Err(error) => return Some(self.bad(Fault::BadCommand(error))),
+            Err(error) => {
+                let event = self.bad(Fault::BadCommand(error));
+                if memmem::find(line, b" HTTP/1.").is_some() {
+                    self.fail(Error::OtherProtocol, &mut BytesMut::new());
+                }
+                return Some(event);
+            }
         };
         self.stats.commands = self.stats.commands.saturating_add(1);
         match &mut self.phase {

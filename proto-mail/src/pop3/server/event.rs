@@ -127,6 +127,10 @@ pub enum Error {
         /// How many there were.
         octets: usize,
     },
+    /// A request line of HTTP: somebody makes a browser speak to this port, and what follows may
+    /// look like commands (ALPACA, CVE-2021-3618).
+    #[error("the client speaks HTTP")]
+    OtherProtocol,
     /// [`Limits::max_bad_commands`](super::Limits::max_bad_commands) was reached.
     #[error("{limit} bad commands")]
     TooManyBadCommands {
