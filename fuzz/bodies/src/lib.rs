@@ -25,6 +25,9 @@ mod dns;
 mod dns_machines;
 mod dns_naive;
 mod pop3;
+mod pop3_client;
+mod pop3_pair;
+mod pop3_server;
 mod script;
 
 pub use dns::{dns_edns, dns_inverse, dns_message, dns_name, dns_tcp_frames};
@@ -35,6 +38,9 @@ pub use dns_machines::{
 pub use pop3::{
     dot_inverse, pop3_capability, pop3_command, pop3_inverse, pop3_lines_dots, pop3_reply,
 };
+pub use pop3_client::pop3_client_script;
+pub use pop3_pair::pop3_pair;
+pub use pop3_server::pop3_server_script;
 
 /// A body.
 pub type Body = fn(&[u8]);
@@ -57,4 +63,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("pop3_lines_dots", pop3_lines_dots),
     ("pop3_inverse", pop3_inverse),
     ("dot_inverse", dot_inverse),
+    ("pop3_server_script", pop3_server_script),
+    ("pop3_client_script", pop3_client_script),
+    ("pop3_pair", pop3_pair),
 ];

@@ -19,6 +19,10 @@ const ENDLESS: usize = 100_000;
 pub(crate) trait StreamApp {
     type Machine: StreamMachine;
 
+    /// What neither an event nor the machine shows in `Debug`, and no phrase holds. Nothing by
+    /// default.
+    const SECRET: &'static str = "\0";
+
     /// Reacts to an event; `input` decides how.
     fn event(
         &mut self,
@@ -96,8 +100,11 @@ impl<A: StreamApp> StreamRun<A> {
         let step = script.u8();
         match step % 16 {
             0 => {
-                let octets = script.short();
-                self.feed(octets);
+                // The secret cannot come from outside.
+                let lead = A::SECRET.as_bytes()[0];
+                let mut octets = script.short().to_vec();
+                octets.retain(|&octet| octet != lead || lead == 0);
+                self.feed(&octets);
             }
             1..=3 => {
                 let phrase = self.app.phrase(script);
@@ -141,6 +148,8 @@ impl<A: StreamApp> StreamRun<A> {
                     drop(self.machine.poll_transmit(earlier, 0));
                 }
                 6 => {
+                    let shown = format!("{:?}", self.machine);
+                    assert!(!shown.contains(A::SECRET), "a secret in {shown}");
                     let before = self.machine.poll_timeout();
                     if before.is_some_and(|deadline| deadline > self.now) {
                         self.machine.handle_timeout(self.now);
@@ -169,7 +178,8 @@ impl<A: StreamApp> StreamRun<A> {
         match polled {
             Ok(Some(event)) => {
                 assert!(!self.failed, "{event:?} after an error");
-                assert!(!format!("{event:?}").is_empty());
+                let shown = format!("{event:?}");
+                assert!(!shown.contains(A::SECRET), "a secret in {shown}");
                 let (app, machine) = (&mut self.app, &mut self.machine);
                 app.event(machine, self.now, event, script);
                 true

@@ -78,5 +78,99 @@ pub(crate) fn seeds() -> Vec<Seed> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         seeds.push(("pop3_inverse", format!("line-{index}"), line.into()));
     }
+    seeds.extend(scripts());
     seeds
+}
+
+/// Short sessions. The octets are those of `fuzz_bodies::script`: a step, then how.
+fn scripts() -> Vec<Seed> {
+    vec![
+        // USER, PASS, accepted; RETR, sent in parts; DELE, QUIT, committed.
+        (
+            "pop3_server_script",
+            "session".into(),
+            vec![
+                0, 0x3f, 1, 2, 6, 1, 1, 1, 14, 1, 18, 6, 1, 0x21, 11, 3, 8, 17, 6, 0, 11, 3, 1, 22,
+                1, 29, 6, 1, 1, 13,
+            ],
+        ),
+        (
+            "pop3_server_script",
+            "stls".into(),
+            vec![
+                1, 0x3f, 1, 10, 6, 8, 17, 14, 1, 5, 6, 1, 2, 1, 15, 6, 7, 9, 8, 3, 0x2f, 6,
+            ],
+        ),
+        (
+            "pop3_server_script",
+            "injection".into(),
+            vec![1, 0x3f, 1, 11, 6, 8, 17, 6, 10],
+        ),
+        (
+            "pop3_server_script",
+            "challenge".into(),
+            vec![0, 0x3f, 1, 4, 6, 1, 1, 8, 17, 1, 7, 6, 1, 1, 1, 8, 6],
+        ),
+        (
+            "pop3_server_script",
+            "idle".into(),
+            vec![0, 0x3f, 1, 0, 6, 10, 6, 8, 17, 10, 0x4f],
+        ),
+        (
+            "pop3_server_script",
+            "overdue".into(),
+            vec![0, 0x7f, 1, 2, 6, 0, 10, 6, 0, 11, 1],
+        ),
+        // Greeting, CAPA with PIPELINING, login, LIST and RETR at once.
+        (
+            "pop3_client_script",
+            "session".into(),
+            vec![
+                0x70, 0x7f, 11, 0, 0, 1, 0, 6, 0, 1, 17, 6, 0, 0, 11, 2, 0, 13, 1, 4, 6, 0, 0, 11,
+                9, 8, 11, 11, 1, 13, 1, 14, 1, 19, 6, 0, 0, 0, 0, 0, 11, 19, 0, 13, 1, 3, 6, 0,
+            ],
+        ),
+        (
+            "pop3_client_script",
+            "stls".into(),
+            vec![
+                0x71, 0x7f, 1, 1, 6, 0, 11, 1, 0, 8, 17, 1, 3, 6, 8, 17, 14, 6, 0, 11, 6, 0, 8, 17,
+                1, 6, 6, 0,
+            ],
+        ),
+        (
+            "pop3_client_script",
+            "challenge".into(),
+            vec![
+                0x70, 0x7f, 1, 1, 6, 0, 11, 5, 0, 8, 17, 1, 9, 6, 0, 11, 19, 33, 8, 17, 1, 3, 6, 0,
+                0x2f, 6,
+            ],
+        ),
+        (
+            "pop3_client_script",
+            "unsolicited".into(),
+            vec![0x70, 0x7f, 1, 4, 6, 0, 10],
+        ),
+        (
+            "pop3_pair",
+            "free".into(),
+            vec![
+                0, 0x37, 9, 0x20, 9, 0x40, 9, 0x64, 9, 0x80, 10, 0, 10, 0xe2, 9, 0x27, 10, 0xe5, 7,
+                0, 7, 0,
+            ],
+        ),
+        (
+            "pop3_pair",
+            "plain-lock-step".into(),
+            vec![
+                0x13, 0x00, 9, 0x20, 11, 0x20, 11, 4, 9, 0x20, 3, 5, 5, 1, 1, 0, 0, 0, 2, 3, 4, 1,
+                8, 0,
+            ],
+        ),
+        (
+            "pop3_pair",
+            "wrong-password".into(),
+            vec![0x0d, 0x47, 8, 0, 8, 3, 8, 0x40, 9, 0x20, 7, 0],
+        ),
+    ]
 }
