@@ -176,6 +176,30 @@ fn r5_the_farewell_arrives_although_more_was_on_its_way() {
 }
 
 #[test]
+fn r4_two_floods_pass_buffers_that_are_filled_to_the_last_octet() {
+    for buffer in [1, 16, 100] {
+        let mut stream = StreamConfig::default();
+        (stream.send_buffer, stream.receive_buffer) = (buffer, buffer);
+        let mut pair = Pair::new(
+            1,
+            (toy(Fault::None), Shout::default()),
+            (toy(Fault::None), Shout::default()),
+        )
+        .stream(stream);
+        let flood = |machine: &mut Toy| {
+            for number in 0..100 {
+                machine.say(format!("line {number:10}").as_bytes());
+            }
+        };
+        pair.client_acts(|machine, _, _| flood(machine)).unwrap();
+        pair.server_acts(|machine, _, _| flood(machine)).unwrap();
+        pair.run_until(Duration::from_secs(60)).unwrap();
+        assert_eq!(pair.client().unwrap().app().said.len(), 100, "{buffer}");
+        assert_eq!(pair.server().unwrap().app().said.len(), 100, "{buffer}");
+    }
+}
+
+#[test]
 fn embedders_act_at_their_time_and_idle_machines_time_out() {
     let mut pair = pair(1, Asker::new(["one", "never"]));
     pair.run_until(Duration::from_secs(1)).unwrap();

@@ -162,12 +162,10 @@ impl Context<'_> {
         self.world.write(self.node, self.name, stream, data)
     }
 
-    /// How many octets [`write`](Self::write) would take now.
-    #[must_use]
-    pub fn room(&self, stream: StreamId) -> usize {
-        self.world
-            .stream(self.node, stream)
-            .map_or(0, |entry| entry.way(stream.side).room())
+    /// How many octets [`write`](Self::write) would take now. When it is 0, [`Fact::Writable`] follows
+    /// as after a short write.
+    pub fn room(&mut self, stream: StreamId) -> usize {
+        self.world.room(self.node, stream)
     }
 
     /// Whether everything was read that the peer sent before it ended its side.

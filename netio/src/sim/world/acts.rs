@@ -97,6 +97,16 @@ impl World {
         len
     }
 
+    pub(in crate::sim) fn room(&mut self, node: NodeId, id: StreamId) -> usize {
+        let Some(entry) = self.stream_mut(node, id) else {
+            return 0;
+        };
+        let way = entry.way_mut(id.side);
+        let room = way.room();
+        way.starved |= room == 0;
+        room
+    }
+
     pub(in crate::sim) fn read(
         &mut self,
         node: NodeId,
