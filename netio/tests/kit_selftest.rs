@@ -177,6 +177,9 @@ const CALLS: [Call; 14] = [
 
 /// The calls that find this fault.
 fn found_by(fault: Fault) -> Vec<&'static str> {
+    // The hook is one for all threads.
+    static HOOK: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = HOOK.lock();
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let found = CALLS
@@ -251,6 +254,10 @@ fn every_fault_is_found_by_the_calls_of_its_rule() {
         (Fault::ChattersOnHighOctet, &["mutations", "nonsense"]),
         (Fault::AllocatesWhatItIsTold, &["mutations"]),
         (Fault::HoardsInput, &["nonsense"]),
+        (
+            Fault::HidesWorkBehindTimer,
+            &["r1_any_order", "r2_time", "r3_timers", "r5_errors"],
+        ),
     ];
     let mut wrong = Vec::new();
     for (fault, calls) in expected {
@@ -260,4 +267,19 @@ fn every_fault_is_found_by_the_calls_of_its_rule() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_no_driver_could_bear_is_found_by_nearly_every_call() {
+    for fault in [
+        Fault::SpeaksAfterShutdown,
+        Fault::NeverCloses,
+        Fault::GivesEmptyData,
+        Fault::SpeaksInHandshake,
+        Fault::GrowsInput,
+    ] {
+        let found = found_by(fault);
+        assert!(found.len() >= 8, "{fault:?}: found by {found:?}");
+        assert!(found.contains(&"r13_any_split"), "{fault:?}: {found:?}");
+    }
 }

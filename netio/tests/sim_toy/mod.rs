@@ -50,6 +50,12 @@ pub(crate) enum Fault {
     ChattersOnHighOctet,
     HoardsInput,
     UsesGlobalState,
+    HidesWorkBehindTimer,
+    SpeaksAfterShutdown,
+    NeverCloses,
+    GivesEmptyData,
+    SpeaksInHandshake,
+    GrowsInput,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -109,6 +115,7 @@ pub(crate) struct Toy {
     again: u32,
     hoard: Vec<u8>,
     held: Option<Error>,
+    hidden: Vec<u8>,
 }
 
 impl Toy {
@@ -131,6 +138,7 @@ impl Toy {
             again: 0,
             hoard: Vec::new(),
             held: None,
+            hidden: Vec::new(),
         }
     }
 
@@ -170,6 +178,10 @@ impl Toy {
             return Ok(());
         }
         self.replies += line.len() + 1;
+        if self.fault == Fault::HidesWorkBehindTimer && line == b"two" {
+            self.hidden = b"TWO\n".to_vec();
+            return Ok(());
+        }
         self.queue(&[&line.to_ascii_uppercase()[..], b"\n"].concat());
         Ok(())
     }
@@ -244,6 +256,9 @@ impl Toy {
                 }
                 self.queue(b"+\n");
                 self.output.push_back(StreamTransmit::StartTls);
+                if self.fault == Fault::SpeaksInHandshake {
+                    self.queue(b"too early\n");
+                }
                 self.state = State::Upgrading;
                 return Ok(Event::Upgrading);
             }
@@ -316,7 +331,12 @@ impl StreamMachine for Toy {
             return Err(self.fail(Error::TooLong, b"!long\n"));
         }
         match (self.eof, input.len()) {
-            (false, _) => Ok(None),
+            (false, _) => {
+                if self.fault == Fault::GrowsInput && input.is_empty() {
+                    input.extend_from_slice(b"x");
+                }
+                Ok(None)
+            }
             (true, 0) => {
                 (self.state, self.deadline) = (State::PeerClosed, None);
                 self.again = u32::from(self.fault == Fault::PeerClosedTwice);
@@ -339,7 +359,14 @@ impl StreamMachine for Toy {
         let Some(step) = self.output.front_mut() else {
             if self.closing && !self.ended {
                 self.ended = true;
+                if self.fault == Fault::SpeaksAfterShutdown {
+                    self.queue(b"one thing more\n");
+                }
                 return Some(StreamTransmit::Shutdown);
+            }
+            if self.fault == Fault::GivesEmptyData && self.lines == 1 {
+                self.lines = 2;
+                return Some(StreamTransmit::Data(Bytes::new()));
             }
             return None;
         };
@@ -365,6 +392,10 @@ impl StreamMachine for Toy {
 
     fn handle_timeout(&mut self, now: Duration) {
         self.advance(now);
+        let hidden = core::mem::take(&mut self.hidden);
+        if !hidden.is_empty() {
+            self.queue(&hidden);
+        }
         let Some(deadline) = self.deadline else {
             return;
         };
@@ -433,6 +464,8 @@ impl StreamMachine for Toy {
     }
 
     fn is_closed(&self) -> bool {
-        self.ended && matches!(self.state, State::PeerClosed | State::Dead)
+        self.ended
+            && matches!(self.state, State::PeerClosed | State::Dead)
+            && self.fault != Fault::NeverCloses
     }
 }
