@@ -140,6 +140,7 @@ fn idle_ends_the_session_without_update() {
         "-ERR idle for too long, nothing was deleted\r\n[Shutdown]"
     );
     assert_eq!(server.error, Some(server::Error::IdleTimeout));
+    assert_eq!(server.session.stats().limits_tripped, 1);
     assert_eq!(server.store.messages("bob").count(), 2);
     // And then it does not wait for ever for the peer's end.
     let linger = server.session.poll_timeout().unwrap();
@@ -366,6 +367,7 @@ fn reply_timeout_fails_what_is_open() {
     client.session.handle_timeout(deadline);
     assert_eq!(client.events(), [Event::Failed { id }]);
     assert_eq!(client.error, Some(client::Error::ReplyTimeout));
+    assert_eq!(client.session.stats().limits_tripped, 1);
     assert_eq!(client.sent(), "[Shutdown]");
     let linger = client.session.poll_timeout().unwrap();
     client.session.handle_timeout(linger);

@@ -11,7 +11,6 @@
 
 mod common;
 
-use bytes::Bytes;
 use common::{FIRST, SECOND, plaintext_client, plaintext_server, store};
 use core::time::Duration;
 use netio::sim::kit::{Log, Step, StreamKit, StreamScenario, r4_flood};
@@ -580,7 +579,7 @@ fn both_machines_together_carry_the_messages_as_they_were_filed() {
         for event in events {
             if let client::Event::BodyChunk { id, data } = event {
                 let index = [first, second].iter().position(|&body| body == id);
-                texts[index.unwrap()].extend_from_slice(&Bytes::from(data));
+                texts[index.unwrap()].extend_from_slice(&data);
             }
         }
         if is_idle {

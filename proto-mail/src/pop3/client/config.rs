@@ -101,4 +101,6 @@ pub struct Stats {
     pub body_octets: u64,
     /// Messages received to their end.
     pub bodies: u64,
+    /// How often one of the [`Limits`] was hit by the server: at most once.
+    pub limits_tripped: u32,
 }

@@ -96,7 +96,8 @@ pub enum Event {
     PeerClosed,
 }
 
-/// Why a session ended. All commands that were open have [failed](Event::Failed) before.
+/// Why a session ended: all of it the server's doing, or that of somebody in between. All commands
+/// that were open have [failed](Event::Failed) before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

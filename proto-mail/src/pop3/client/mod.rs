@@ -25,7 +25,7 @@ mod reply;
 pub use config::{Config, Limits, Stats};
 pub use event::{CommandId, Error, Event, Excess};
 
-use super::wire::{Capabilities, Capability, Reply, Timestamp};
+use super::wire::{Capabilities, Capability, Reply, ReplyFault, Timestamp};
 use crate::dot::Unstuffer;
 use crate::line::{LineDecoder, LineEnd};
 use crate::output::Output;
@@ -42,8 +42,8 @@ use core::time::Duration;
 /// [`Event::Failed`] bears it in the end. A `-ERR` is a `Done`: only what makes the connection
 /// useless is an `Err`.
 ///
-/// Commands go out one at a time. Once CAPA has listed PIPELINING several are under way at once,
-/// except that STLS, logins and QUIT wait for all before them and let nothing overtake: a QUIT, and
+/// Commands go out one at a time. Once CAPA has listed PIPELINING (ask again after a login: it is
+/// forgotten then) several are under way at once, except that STLS, logins and QUIT wait for all before them and let nothing overtake: a QUIT, and
 /// with it the deletions, never leaves before every message asked for has arrived.
 #[derive(Debug)]
 pub struct Session {
@@ -497,6 +497,15 @@ impl Session {
         // What was not sent yet would only be a command to a server that cannot be trusted.
         self.output.clear();
         self.reading = Reading::Status;
+        let is_limit = match error {
+            Error::TooMuch { .. } | Error::ReplyTimeout => true,
+            Error::Malformed(error) => matches!(error.fault, ReplyFault::TooLong { .. }),
+            _ => false,
+        };
+        self.stats.limits_tripped = self
+            .stats
+            .limits_tripped
+            .saturating_add(u32::from(is_limit));
         self.failure = Some(error);
         self.flags.closing = true;
         self.flags.eof_told = true;

@@ -220,6 +220,7 @@ impl Session {
     /// What happens to a question that was not answered in time.
     pub(super) fn answer_overdue(&mut self, kind: QuestionKind) {
         self.notice = Some(Notice::AnswerOverdue);
+        self.count_limit();
         let reply = match kind {
             QuestionKind::Commit => Reply::err("some deleted messages not removed"),
             _ => Reply::err_with(ResponseCode::SysTemp, "try again later"),

@@ -45,6 +45,7 @@ impl Session {
 
     pub(super) fn handle_long_line(&mut self, limit: usize) -> Event {
         self.stats.lines_too_long = self.stats.lines_too_long.saturating_add(1);
+        self.count_limit();
         if matches!(self.state, State::Response) {
             self.set_ready();
             self.notice = Some(Notice::AuthCancelled);

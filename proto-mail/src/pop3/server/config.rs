@@ -155,4 +155,6 @@ pub struct Stats {
     pub auth_failures: u32,
     /// Bodies sent to their end.
     pub bodies: u64,
+    /// How often one of the [`Limits`] was hit, those for output excepted.
+    pub limits_tripped: u32,
 }

@@ -108,7 +108,8 @@ pub enum Fault {
     AnswerOverdue,
 }
 
-/// Why a session ended. Its farewell, if there can be one, is queued already; nothing is deleted.
+/// Why a session ended: all of it the client's doing. Its farewell, if there can be one, is queued
+/// already; nothing is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -607,6 +607,14 @@ impl Session {
             // In the midst of a multi-line answer every line would be taken for a part of it.
             _ => self.output.clear(),
         }
+        match error {
+            Error::IdleTimeout
+            | Error::TooManyBadCommands { .. }
+            | Error::TooManyAuthFailures { .. } => self.count_limit(),
+            Error::UnexpectedEof { .. }
+            | Error::PlaintextAfterStls { .. }
+            | Error::OtherProtocol => {}
+        }
         self.end_body();
         self.phase = Phase::Update;
         self.state = State::Closing;
@@ -638,6 +646,10 @@ impl Session {
         let octets = before.saturating_sub(input.len());
         let octets = u64::try_from(octets).unwrap_or(u64::MAX);
         self.stats.octets_in = self.stats.octets_in.saturating_add(octets);
+    }
+
+    fn count_limit(&mut self) {
+        self.stats.limits_tripped = self.stats.limits_tripped.saturating_add(1);
     }
 
     fn tell_eof(&mut self) -> Option<Event> {
