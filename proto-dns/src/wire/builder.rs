@@ -14,7 +14,7 @@ use super::code::{Class, Rcode, Type};
 use super::edns::Edns;
 use super::header::{Flags, Header};
 use super::message::{MAX_MESSAGE, Section};
-use super::name::{MAX_NAME, label_at, label_starts};
+use super::name::{MAX_LABELS, label_at};
 use super::name_ref::NameRef;
 use super::rdata::RData;
 use crate::error::BuildError;
@@ -346,46 +346,56 @@ impl<'b> Builder<'b> {
         Ok(())
     }
 
+    #[inline]
     fn put_name(&mut self, name: NameRef<'_>) -> Result<(), BuildError> {
-        match name.as_uncompressed() {
-            Some(wire) => self.put_wire_name(wire),
-            None => self.put_wire_name(name.copy_to(&mut [0; MAX_NAME])),
+        let mut few = [0; 8];
+        if let Some((octets, starts)) = name.label_starts(&mut few) {
+            return self.put_labels(octets, starts);
+        }
+        self.put_long_name(name)
+    }
+
+    #[cold]
+    fn put_long_name(&mut self, name: NameRef<'_>) -> Result<(), BuildError> {
+        match name.label_starts(&mut [0; MAX_LABELS]) {
+            Some((octets, starts)) => self.put_labels(octets, starts),
+            None => Err(BuildError::Rdata),
         }
     }
 
-    fn put_wire_name(&mut self, wire: &[u8]) -> Result<(), BuildError> {
-        let (starts, count) = label_starts(wire);
-        let mut left = count;
-        let mut parent = 0u16;
+    /// Writes the labels that begin in `octets` at the offsets.
+    fn put_labels(&mut self, octets: &[u8], starts: &[u16]) -> Result<(), BuildError> {
+        let mut left = starts.len();
+        let mut suffix = 0u16;
         // From the last label to the first, as far as the name stands in the message already.
-        for &start in starts.get(..count).unwrap_or_default().iter().rev() {
-            let label = label_at(wire, usize::from(start));
-            let Some(offset) = self.find(label, parent) else {
+        for &start in starts.iter().rev() {
+            let Some(offset) = self.find(label_at(octets, start.into()), suffix) else {
                 break;
             };
-            parent = offset;
+            suffix = offset;
             left = left.wrapping_sub(1);
         }
-        let new = starts.get(..left).unwrap_or_default();
-        let first = self.len;
-        if left == count {
-            self.put(wire)?;
-        } else {
-            let known = starts.get(left).copied().unwrap_or_default();
-            self.put(wire.get(..usize::from(known)).unwrap_or_default())?;
-            self.put(&(parent | 0xc000).to_be_bytes())?;
-        }
-        for &start in new.iter().rev() {
-            let offset = first.wrapping_add(usize::from(start));
-            if offset >= POINTER_LIMIT {
-                // What stands before it may still be in reach, but not as a whole name.
-                break;
+        let mut new = starts.get(..left).unwrap_or_default().iter().peekable();
+        while let Some(&start) = new.next() {
+            let start = usize::from(start);
+            let label = label_at(octets, start);
+            let offset = self.len;
+            let end = start.wrapping_add(label.len()).wrapping_add(1);
+            self.put(octets.get(start..end).unwrap_or_default())?;
+            let parent = match new.peek() {
+                Some(_) => self.len,
+                None => usize::from(suffix),
+            };
+            // Beyond, nothing can point at it.
+            if offset < POINTER_LIMIT && parent < POINTER_LIMIT {
+                self.learn(label, low(offset), low(parent));
             }
-            let offset = u16::try_from(offset).unwrap_or_default();
-            self.learn(label_at(wire, usize::from(start)), offset, parent);
-            parent = offset;
         }
-        Ok(())
+        if left == starts.len() {
+            self.put(&[0])
+        } else {
+            self.put(&(suffix | 0xc000).to_be_bytes())
+        }
     }
 
     /// The name that consists of `label` and the name at `parent`. Case counts: what was written is
@@ -438,6 +448,11 @@ impl<'b> Builder<'b> {
             }
         }
     }
+}
+
+/// An offset below [`POINTER_LIMIT`].
+fn low(offset: usize) -> u16 {
+    u16::try_from(offset).unwrap_or_default()
 }
 
 /// Where the search for a label in front of the name at `parent` begins.

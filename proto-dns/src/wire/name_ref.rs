@@ -92,6 +92,20 @@ impl<'a> NameRef<'a> {
         }
     }
 
+    /// Where the labels begin in the octets that the name stands in; `None` when they are more than
+    /// there is room for.
+    #[inline]
+    pub(crate) fn label_starts(self, room: &mut [u16]) -> Option<(&'a [u8], &[u16])> {
+        let mut labels = self.labels();
+        let mut count = 0usize;
+        while let Some(label) = labels.next() {
+            let start = labels.at.wrapping_sub(label.len()).wrapping_sub(1);
+            *room.get_mut(count)? = u16::try_from(start).ok()?;
+            count = count.wrapping_add(1);
+        }
+        Some((self.octets, room.get(..count)?))
+    }
+
     /// Writes the uncompressed wire form to the front of `buffer` and returns it.
     #[must_use]
     pub fn copy_to(self, buffer: &mut [u8; MAX_NAME]) -> &[u8] {
