@@ -586,6 +586,34 @@ fn a_host_that_fails_breaks_its_streams_and_comes_back_empty() {
 }
 
 #[test]
+fn a_cut_path_stalls_streams_until_it_is_mended_or_they_are_given_up() {
+    let run = |mend: bool| {
+        let (mut net, client, server) = two(1, &StreamConfig::default(), "hello", "welcome");
+        let hosts = [client, server].map(|node| net.host_of(node).unwrap());
+        net.run_until(20 * MS).unwrap();
+        net.cut(hosts[0], hosts[1]);
+        net.run_until(Duration::from_secs(1)).unwrap();
+        if mend {
+            net.mend(hosts[0], hosts[1]);
+        }
+        net.run_until_idle().unwrap();
+        (
+            told(&net, client).pop().unwrap(),
+            told(&net, server).pop().unwrap(),
+            talker(&net, server).heard.clone(),
+        )
+    };
+    // The client said hello before the cut, and what is on the way still arrives; the end of the
+    // server's side is lost.
+    let (client, server, heard) = run(true);
+    assert_eq!(heard, "hello");
+    assert!(client.ends_with("Eof"), "{client}");
+    assert!(server.ends_with("Eof"), "{server}");
+    let (client, ..) = run(false);
+    assert!(client.ends_with("Reset"), "{client}");
+}
+
+#[test]
 fn tls_is_a_meeting_of_both_sides() {
     let run = |pipelined: &'static [u8], impatient: bool| {
         let mut net = Net::new(1);

@@ -199,7 +199,7 @@ impl<M: StreamMachine> StreamDriver<M> {
         let Some(stream) = self.stream.filter(|_| self.state == State::Open) else {
             return false;
         };
-        if !self.machine.wants_read() && !self.shutdown {
+        if !self.machine.wants_read() {
             return false;
         }
         let before = self.input.len();

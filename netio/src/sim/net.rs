@@ -172,6 +172,20 @@ impl Net {
         Ok(())
     }
 
+    /// Lets nothing pass between two hosts, in both directions, until [`mend`](Self::mend): datagrams
+    /// are lost, segments are sent again and again until the stream is given up, and nobody connects.
+    /// Resets still arrive, as they stand for what a host finds out by itself.
+    pub fn cut(&mut self, one: HostId, other: HostId) {
+        self.world.set_cut(one, other, true);
+        self.world.set_cut(other, one, true);
+    }
+
+    /// Ends [`cut`](Self::cut).
+    pub fn mend(&mut self, one: HostId, other: HostId) {
+        self.world.set_cut(one, other, false);
+        self.world.set_cut(other, one, false);
+    }
+
     /// Calls into a node, as if its embedder acted now.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::{HostId, NodeId, Rng, Side, SimError, SocketId, Stats, StreamId};
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The first port of those that are given out at random.
 const EPHEMERAL: u16 = 49_152;
@@ -75,6 +75,8 @@ pub(super) struct World {
     addresses: BTreeMap<IpAddr, HostId>,
     pub(super) path: PathConfig,
     paths: BTreeMap<(HostId, HostId), PathConfig>,
+    /// Between these nothing passes, in this direction.
+    cuts: BTreeSet<(HostId, HostId)>,
     streams: BTreeMap<u64, Stream>,
     next_stream: u64,
     listeners: BTreeMap<(HostId, u16), NodeId>,
@@ -99,6 +101,7 @@ impl World {
             addresses: BTreeMap::new(),
             path: PathConfig::default(),
             paths: BTreeMap::new(),
+            cuts: BTreeSet::new(),
             streams: BTreeMap::new(),
             next_stream: 1,
             listeners: BTreeMap::new(),
@@ -137,6 +140,17 @@ impl World {
 
     pub(super) fn set_path(&mut self, from: HostId, to: HostId, path: PathConfig) {
         self.paths.insert((from, to), path);
+    }
+
+    pub(super) fn set_cut(&mut self, from: HostId, to: HostId, cut: bool) {
+        match cut {
+            true => self.cuts.insert((from, to)),
+            false => self.cuts.remove(&(from, to)),
+        };
+    }
+
+    fn is_cut(&self, from: HostId, to: HostId) -> bool {
+        !self.cuts.is_empty() && self.cuts.contains(&(from, to))
     }
 
     pub(super) fn host(&self, id: HostId) -> Option<&Host> {
@@ -314,7 +328,9 @@ impl World {
         let way = entry.way_mut(from);
         let leaves = way.pace(self.now, segment.len());
         let (latency, give_up) = (way.config.latency, way.config.give_up);
-        if self.rng.chance(way.config.loss) {
+        let loss = way.config.loss;
+        let (sender, receiver) = (entry.end(from).host, entry.end(from.other()).host);
+        if self.rng.chance(loss) || self.is_cut(sender, receiver) {
             self.stats.lost = self.stats.lost.saturating_add(1);
             if self.now.saturating_sub(segment.since) >= give_up {
                 self.after(Duration::ZERO, Wake::Reset(stream, from));
@@ -352,7 +368,8 @@ impl World {
             return;
         };
         let config = self.path(*sender, *receiver).datagram.clone();
-        if self.rng.chance(config.loss) || data.len() > config.largest {
+        let cut = self.is_cut(*sender, *receiver);
+        if self.rng.chance(config.loss) || cut || data.len() > config.largest {
             self.stats.lost = self.stats.lost.saturating_add(1);
             return;
         }
@@ -550,7 +567,8 @@ impl World {
         let server = entry.end(Side::Server);
         let (host, address) = (server.host, server.address);
         let back = entry.way(Side::Server).config.latency;
-        if !self.is_up(host) {
+        let client = entry.end(Side::Client).host;
+        if !self.is_up(host) || self.is_cut(client, host) || self.is_cut(host, client) {
             return;
         }
         let Some(node) = self.listeners.get(&(host, address.port())).copied() else {
