@@ -1,4 +1,4 @@
-//! POP3 with real programs: curl, poplib and fetchmail read from our server, our client reads
+//! POP3 with real programs: curl, poplib, fetchmail and mutt read from our server, our client reads
 //! from Dovecot.
 
 mod support;
@@ -217,7 +217,7 @@ fn poplib_logs_in_with_apop() {
 import poplib, sys
 p = poplib.POP3('127.0.0.1', int(sys.argv[1]), timeout=20)
 p.apop('bob', 'hungry')
-assert p.stat() == (0, 0)
+assert p.stat()[0] == 2
 p.quit()
 ";
     let mut command = Command::new(python);
@@ -274,6 +274,39 @@ fn fetchmail_empties_the_mailbox() {
             .env("HOME", folder.path())
             .env("FETCHMAILHOME", folder.path()));
         assert_eq!(output.status.code(), Some(1), "{store}: no mail is left");
+    }
+}
+
+#[test]
+fn mutt_copies_the_messages_out_of_the_mailbox() {
+    // mutt wants a terminal, which script gives it.
+    let (Some(_), Some(script)) = (find("mutt"), find("script")) else {
+        skip!("mutt or script")
+    };
+    let folder = tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mail-serve"));
+    let server = OurServer::start(
+        command.args(["--pop3", "127.0.0.1:0", "--user", "bob:hungry"]),
+        1,
+    );
+    let rc = folder.path().join("muttrc");
+    let settings = "set pop_pass=hungry pop_delete=no ssl_starttls=no mbox_type=mbox\n\
+                    set confirmappend=no quit=yes move=no delete=no wait_key=no\n";
+    fs::write(&rc, settings).expect("a file");
+    let keys = "<first-entry><copy-message>=out<enter>y<next-entry><copy-message>=out<enter><quit>";
+    let mutt = format!(
+        "mutt -n -F {} -f pop://bob@{}/ -e 'push \"{keys}\"'",
+        rc.display(),
+        server.address("pop3")
+    );
+    let mut command = Command::new(script);
+    command.args(["-qec", &mutt, "/dev/null"]);
+    run_ok(command.env("HOME", folder.path()).env("TERM", "xterm"));
+    let copies = fs::read_to_string(folder.path().join("Mail/out")).expect("copies");
+    for message in BOBS_MESSAGES {
+        let body = message.split_once("\r\n\r\n").expect("a body").1;
+        let body = body.replace("\r\n", "\n");
+        assert!(copies.contains(&body), "{body:?} is not in {copies:?}");
     }
 }
 

@@ -34,13 +34,14 @@ struct Arguments {
     /// Where POP3 under TLS from the start listens. Implies --tls.
     #[arg(long, value_name = "ADDR:PORT")]
     pop3s: Option<SocketAddr>,
-    /// `memory`, or a folder that holds a Maildir for each user.
+    /// `memory`, or a folder that holds a Maildir for each user, DIR/NAME.
     #[arg(long, default_value = "memory", value_name = "memory|DIR")]
     store: String,
     /// A user; may be given more than once.
     #[arg(long = "user", value_name = "NAME:PASSWORD", required = true, value_parser = read_user)]
     users: Vec<(String, String)>,
-    /// A message for the store in memory; may be given more than once.
+    /// A message for the store in memory; may be given more than once. Without any, every user
+    /// finds the two messages of the lecture.
     #[arg(long = "deliver", value_name = "NAME=FILE", value_parser = read_delivery)]
     deliveries: Vec<(String, PathBuf)>,
     /// Offer STLS, with a certificate made for the occasion unless --cert and --key name one.
@@ -93,6 +94,11 @@ fn memory(arguments: &Arguments) -> Result<mail::SharedStore, Box<dyn Error>> {
     let mut store = MemoryStore::new();
     for (name, password) in &arguments.users {
         store.add_user(name, password.as_str());
+        if arguments.deliveries.is_empty() {
+            for message in mail::BOBS_MESSAGES {
+                store.deliver(name, message);
+            }
+        }
     }
     for (name, file) in &arguments.deliveries {
         let message =
