@@ -325,12 +325,8 @@ impl Reply<'_> {
         rrset: &RrSet,
         ttl: u32,
     ) -> Result<(), BuildError> {
-        let first = self.first;
-        self.out.all_or_nothing(|out| {
-            rrset
-                .records(first)
-                .try_for_each(|data| out.push(section, owner, Class::IN, ttl, &data))
-        })
+        let records = rrset.records(self.first);
+        self.out.push_rrset(section, owner, Class::IN, ttl, records)
     }
 
     /// The SOA record that lets a negative answer be cached.
