@@ -290,7 +290,8 @@ fn mutt_copies_the_messages_out_of_the_mailbox() {
         1,
     );
     let rc = folder.path().join("muttrc");
-    let settings = "set pop_pass=hungry pop_delete=no ssl_starttls=no mbox_type=mbox\n\
+    fs::create_dir(folder.path().join("Mail")).expect("a folder");
+    let settings = "set pop_pass=hungry pop_delete=no ssl_starttls=no ssl_force_tls=no mbox_type=mbox\n\
                     set confirmappend=no quit=yes move=no delete=no wait_key=no\n";
     fs::write(&rc, settings).expect("a file");
     let keys = "<first-entry><copy-message>=out<enter>y<next-entry><copy-message>=out<enter><quit>";
