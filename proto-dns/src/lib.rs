@@ -1,4 +1,118 @@
-//! In the making.
+//! DNS as Sans-I/O machines: a wire layer that reads without allocating, a stub client, and
+//! authoritative answers over datagrams and streams.
+//!
+//! Nothing here opens a socket, reads a clock or draws entropy. A machine takes what arrived and the
+//! time, and says what to send and what happened; the same inputs and the same seed give the same
+//! outputs, octet by octet. The crate is `no_std` with `alloc`; the feature `std` is on by default
+//! and adds nothing but `std` in dependencies.
+//!
+//! # A stub asks a server
+//!
+//! Both ends in one program, with the network left out:
+//!
+//! ```
+//! use core::time::Duration;
+//! use proto_dns::client::{QueryOptions, Stub, stub};
+//! use proto_dns::datagram::{Local, LocalId, Transmit};
+//! use proto_dns::server::{self, Authority, Zone};
+//! use proto_dns::wire::{Name, Question, RData, Soa, Type};
+//! use proto_dns::{Config, Limits};
+//!
+//! // What the server knows.
+//! let origin: Name = "networkutopia.com".parse()?;
+//! let (www, dns1) = (origin.child(b"www")?, origin.child(b"dns1")?);
+//! let mut zone = Zone::builder(origin.clone());
+//! zone.add(&origin, 3600, &RData::Soa(Soa {
+//!     mname: dns1.view(), rname: dns1.view(),
+//!     serial: 1, refresh: 7200, retry: 900, expire: 1_209_600, minimum: 300,
+//! }))?;
+//! zone.add(&origin, 3600, &RData::Ns(dns1.view()))?;
+//! zone.add(&www, 300, &RData::A([212, 212, 71, 4].into()))?;
+//! let mut authority = Authority::new();
+//! authority.insert(zone.build()?)?;
+//!
+//! let now = Duration::ZERO; // time since an epoch of your choice
+//! let seed = [7; 32]; // unpredictable, in earnest
+//! let (client, address) = ("192.0.2.1:40000".parse()?, "192.0.2.53:53".parse()?);
+//! let mut server = server::Datagram::new(now, Limits::default());
+//! let mut stub = Stub::new(now, Config::new([address]), Limits::default(), seed);
+//! let id = stub.query(Question::new(www, Type::A), QueryOptions::default())?;
+//!
+//! // A socket on a fresh port carries the query; you would bind it.
+//! let Some(Transmit::Datagram { local: Local::Fresh(port), payload, .. }) = stub.poll_transmit(now)
+//! else { panic!("no query") };
+//! server.handle_datagram(now, LocalId::MAIN, client, &payload);
+//! while let Some(server::datagram::Event::Query { ask, message, .. }) = server.poll_event() {
+//!     server.serve(&authority, ask, &message)?;
+//! }
+//! let Some(Transmit::Datagram { payload, .. }) = server.poll_transmit(now) else { panic!("no reply") };
+//! stub.handle_datagram(now, port, address, &payload);
+//!
+//! let Some(stub::Event::Answer { id: answered, message, .. }) = stub.poll_event() else { panic!("no answer") };
+//! assert_eq!(answered, id);
+//! let answer = message.view().answers().next().expect("a record");
+//! assert_eq!(answer.to_string(), "www.networkutopia.com.\t300\tIN\tA\t212.212.71.4");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The contract
+//!
+//! Two shapes of machine. **Datagram** ([`client::Stub`], [`server::Datagram`]):
+//!
+//! ```text
+//! loop {
+//!     while let Some(event) = m.poll_event()           { yours }
+//!     while let Some(step)  = m.poll_transmit(now)     { Datagram: send by the socket it names; Release: drop the socket }
+//!     while let Some(wish)  = m.poll_action(now)       { the stub only: connect, send, close }
+//!     wait for a datagram, a fact about a connection, or m.poll_timeout()
+//!     m.handle_datagram(now, socket, from, octets)  |  m.handle_connected(now, id) ..  |  m.handle_timeout(now)
+//! }
+//! ```
+//!
+//! **Stream** ([`client::Stream`], [`server::Stream`]), one for each TCP connection:
+//!
+//! ```text
+//! loop {
+//!     while let Some(event) = m.poll_event(now, &mut input)?    { yours; an Err comes once, after every event before it }
+//!     while let Some(step)  = m.poll_transmit(now, budget)      { Data: write; Shutdown: close the writing side }
+//!     if m.is_closed() { drop the connection }
+//!     wait to read (if m.wants_read()), to write (if something is left), or for m.poll_timeout()
+//!     append to input  |  m.handle_eof(now)  |  m.handle_disconnect(now)  |  m.handle_timeout(now)
+//! }
+//! ```
+//!
+//! * `now` is the time since an epoch of your choice; a smaller value than before is taken as equal.
+//! * Any call may be made at any time; a call left out delays and never corrupts. After any call
+//!   with `&mut self` all polls may have something new.
+//! * Commands (`query`, `answer`, `send`) only queue. Every query has exactly one final event.
+//! * A question that a server machine hands out carries an `Ask`; give it back once, whenever.
+//! * Every queue is bounded by [`Limits`]; every machine counts in `stats()` what it drops.
+//!
+//! # What is here
+//!
+//! | part | state |
+//! |---|---|
+//! | messages: header peek, checked walk, typed data; a builder with compression | A, AAAA, NS, CNAME, SOA, MX, TXT, PTR, OPT; all other types as opaque octets |
+//! | EDNS(0) | payload size, version, DO, extended codes; options as opaque octets |
+//! | [`client::Stub`] | UDP with fresh ports, random ids, mixed case; retransmission, several servers, TCP after TC or too many mismatches; no search list, no cache |
+//! | [`client::Stream`] | pipelined queries, answers in any order |
+//! | [`server::Authority`] | zones in memory: aliases, wildcards, empty non-terminals, referrals with glue, negative answers, truncation |
+//! | [`server::Datagram`], [`server::Stream`] | transports for any source of answers |
+//! | zone files, transfers, UPDATE, TSIG, cache, iterative resolver, DNSSEC | not yet |
+//!
+//! | RFC | what of it |
+//! |---|---|
+//! | 1034, 1035 | names, messages, authoritative answers (1034 section 4.3.2); no master files |
+//! | 2181, 2308 | RRsets and TTLs, truncation, negative answers |
+//! | 3596, 3597 | AAAA; unknown types and classes, in text and on the wire |
+//! | 4343, 4034 section 6.1 | case; the canonical order of names |
+//! | 4592 | wildcards |
+//! | 5452 | what makes a forged reply unlikely |
+//! | 6891 | EDNS(0) |
+//! | 7766 | DNS over TCP: pipelining, reuse, out-of-order answers, idle timeouts |
+//! | 8482 | minimal answers to ANY |
+//! | 9471 | glue in referrals |
+//! | 9619 | one question in a query |
 
 #![no_std]
 #![forbid(unsafe_code)]
