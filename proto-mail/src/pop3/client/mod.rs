@@ -104,6 +104,10 @@ enum Reading {
     },
     /// The embedder has to answer a challenge.
     Challenge,
+    /// Nothing, until TLS is there: then STLS is done, with this reply.
+    Tls {
+        reply: Reply,
+    },
 }
 
 struct Entry {
@@ -338,8 +342,7 @@ impl Session {
         match self.state {
             State::Handshake { start: false } if self.output.is_empty() => {
                 self.tls = Some(Box::new(tls));
-                let Reading::Lines { reply, .. } =
-                    core::mem::replace(&mut self.reading, Reading::Status)
+                let Reading::Tls { reply } = core::mem::replace(&mut self.reading, Reading::Status)
                 else {
                     self.state = State::Greeting;
                     return self.restart_timer();

@@ -87,7 +87,9 @@ impl Session {
         match self.reading {
             Reading::Lines { .. } => self.read_listing(line),
             Reading::Capabilities { .. } => self.read_capability(line),
-            Reading::Status | Reading::Challenge | Reading::Body { .. } => self.read_status(line),
+            Reading::Status | Reading::Challenge | Reading::Body { .. } | Reading::Tls { .. } => {
+                self.read_status(line)
+            }
         }
     }
 
@@ -150,7 +152,7 @@ impl Session {
                 self.send_password(&password);
             }
             Kind::Stls => {
-                self.reading = Reading::Lines { reply, items: 0 };
+                self.reading = Reading::Tls { reply };
                 self.state = State::Handshake { start: true };
                 self.restart_timer();
             }
@@ -350,7 +352,7 @@ impl Session {
             Reading::Lines { reply, .. }
             | Reading::Capabilities { reply, .. }
             | Reading::Body { reply, .. } => self.finish(reply),
-            Reading::Status | Reading::Challenge => None,
+            Reading::Status | Reading::Challenge | Reading::Tls { .. } => None,
         }
     }
 }
