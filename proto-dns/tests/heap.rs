@@ -1,4 +1,4 @@
-//! Where no octet may be allocated, none is; and no input makes a message cost more than it weighs.
+//! Where nothing may be allocated, nothing is; and no message makes its reader allocate much.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -158,19 +158,26 @@ fn nasty() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn any_message_of_64_kib_costs_no_more_than_a_copy_of_itself() {
+fn any_message_of_64_kib_costs_no_more_heap_than_half_of_itself() {
     for (what, message) in nasty() {
         let (count, bytes) = allocations(|| {
             let message = Message::parse(&message).unwrap();
             let good = message.answers().filter(|record| record.data().is_ok());
             assert!(good.count() <= 65_535);
         });
-        assert_eq!((count, bytes), (0, 0), "{what}");
+        // What verifies chains of pointers in linear time is as large as pointers reach, twice.
+        let most = if what == "pointer chains" {
+            (2, 32_768)
+        } else {
+            (0, 0)
+        };
+        assert_eq!((count, bytes), most, "{what}");
         let (_, bytes) = allocations(|| {
             let owned = MessageBuf::parse(message.clone().into()).unwrap();
             assert_eq!(owned.view().octets().len(), message.len());
         });
-        assert!(bytes <= message.len() as u64 + 200, "{what}: {bytes}");
+        let most = message.len() as u64 + most.1 + 200;
+        assert!(bytes <= most, "{what}: {bytes}");
     }
 }
 

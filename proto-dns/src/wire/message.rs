@@ -25,7 +25,8 @@ pub enum Section {
     Additional,
 }
 
-/// A message that was checked once, so that walking it cannot fail. Nothing is allocated or copied.
+/// A message that was checked once, so that walking it cannot fail. Nothing is copied, and nothing
+/// allocated but at most 32 KiB while a message is checked whose pointers are made to hurt.
 ///
 /// Checked are the frames of all records, all names in questions, owners and the data of the types
 /// that [`RData`](super::RData) knows, and OPT. The cost is linear in the length of the message,
@@ -375,7 +376,7 @@ impl Frame {
 #[cold]
 #[inline(never)]
 fn scan_with_table(octets: &[u8]) -> Result<Layout, DecodeError> {
-    scan(octets, &mut Table::new()).map_err(|stop| stop.into_error(octets.len()))
+    scan(octets, &mut Table::new(octets.len())).map_err(|stop| stop.into_error(octets.len()))
 }
 
 /// Walks the whole message once. Loops that follow a count end at the first record that is not

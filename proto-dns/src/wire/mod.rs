@@ -1,6 +1,6 @@
 //! Pure parsing and building, without state: usable, and fuzzed, alone.
 //!
-//! A message can be read at three depths, none of which allocates: [`Header::peek`] looks at twelve
+//! A message can be read at three depths without an allocation: [`Header::peek`] looks at twelve
 //! octets; [`Message::parse`] checks the whole and lets one walk over [`Record`]s; and
 //! [`Record::data`] gives [`RData`] by type. [`Builder`] writes into a buffer of the caller's.
 

@@ -8,6 +8,7 @@
 
 use super::name::{MAX_NAME, Name};
 use crate::error::{DecodeError, Fault};
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -365,10 +366,9 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Enough for every message of up to 4 KiB that an encoder makes in good faith, and spent in
-    /// less time than the table takes to clear.
+    /// A large answer of good faith takes some thousand; all of these take some ten microseconds.
     pub(crate) const fn new() -> Self {
-        Self { left: 4096 }
+        Self { left: 16_384 }
     }
 }
 
@@ -413,19 +413,22 @@ impl Follow for Steps {
     }
 }
 
-/// Remembers every offset that was verified, so that none is walked twice: 32 KiB of stack, used
-/// for no message but those that spend the budget of [`Steps`].
+/// Remembers every offset that was verified, so that none is walked twice. At most 32 KiB, on the
+/// heap because a small stack must not be at the mercy of a message; made for no message but those
+/// that spend the budget of [`Steps`].
 pub(crate) struct Table {
     /// Zero where nothing is known, else one more than the length without the root.
-    len: [u8; POINTER_RANGE],
-    pointers: [u8; POINTER_RANGE],
+    len: Vec<u8>,
+    pointers: Vec<u8>,
 }
 
 impl Table {
-    pub(crate) const fn new() -> Self {
+    /// For a message of so many octets.
+    pub(crate) fn new(octets: usize) -> Self {
+        let places = octets.min(POINTER_RANGE);
         Self {
-            len: [0; POINTER_RANGE],
-            pointers: [0; POINTER_RANGE],
+            len: alloc::vec![0; places],
+            pointers: alloc::vec![0; places],
         }
     }
 

@@ -15,7 +15,8 @@ pub struct Record<'a> {
     pub rtype: Type,
     /// CLASS; in OPT the payload size.
     pub class: Class,
-    /// TTL in seconds; zero where the sender set the highest bit (RFC 2181 section 8).
+    /// TTL in seconds; zero where the sender set the highest bit (RFC 2181 section 8). In OPT it is
+    /// none, and as it was sent.
     pub ttl: u32,
     pub(super) octets: &'a [u8],
     pub(super) start: usize,
