@@ -18,6 +18,18 @@ use proto_mail::pop3::memory::{Connection, MemoryStore};
 use proto_mail::pop3::{client, server};
 use std::collections::{BTreeSet, VecDeque};
 
+/// A test for each rule: the kit's call on all scenarios.
+macro_rules! rules {
+    ($kits:expr; $($name:ident => $call:ident,)+) => {
+        $(#[test]
+        fn $name() {
+            for kit in $kits {
+                kit.$call();
+            }
+        })+
+    };
+}
+
 /// What a server scenario is about.
 #[derive(Clone)]
 struct ServerCase {
@@ -183,24 +195,18 @@ fn server_kit(case: &ServerCase) -> StreamKit<impl Fn() -> ServerScenario + use<
     StreamKit::new(move || ServerScenario::new(&case))
 }
 
-#[test]
-fn r1_to_r13_server_reading() {
-    server_kit(&reading()).all();
-}
-
-#[test]
-fn r1_to_r13_server_with_a_tight_queue() {
-    server_kit(&tight()).all();
-}
-
-#[test]
-fn r1_to_r13_server_securing() {
-    server_kit(&securing()).all();
-}
-
-#[test]
-fn r1_to_r13_server_with_implicit_tls() {
-    server_kit(&implicit()).all();
+rules! {
+    [reading(), tight(), securing(), implicit()].iter().map(server_kit);
+    r1_server_any_order_of_calls_gives_the_same => r1_any_order,
+    r2_server_time_never_runs_backwards => r2_time,
+    r3_server_deadlines_progress => r3_timers,
+    r4_server_reads_when_reading_helps => r4_reading,
+    r6_server_end_of_input_is_an_event_or_an_error => r6_eof,
+    r6_server_disconnect_at_every_position => r6_disconnect,
+    r7_server_output_keeps_to_its_budget => r7_budget,
+    r10_server_stale_answers_change_nothing => r10_stale_answers,
+    r12_server_nonsense_is_bounded => nonsense,
+    r13_server_any_split_gives_the_same => r13_any_split,
 }
 
 #[test]
@@ -487,24 +493,18 @@ fn client_kit(case: &ClientCase) -> StreamKit<impl Fn() -> ClientScenario + use<
     StreamKit::new(move || ClientScenario::new(&case))
 }
 
-#[test]
-fn r1_to_r13_client_fetching() {
-    client_kit(&fetching()).all();
-}
-
-#[test]
-fn r1_to_r13_client_pipelining() {
-    client_kit(&pipelining()).all();
-}
-
-#[test]
-fn r1_to_r13_client_upgrading() {
-    client_kit(&upgrading()).all();
-}
-
-#[test]
-fn r1_to_r13_client_authenticating() {
-    client_kit(&authenticating()).all();
+rules! {
+    [fetching(), pipelining(), upgrading(), authenticating()].iter().map(client_kit);
+    r1_client_any_order_of_calls_gives_the_same => r1_any_order,
+    r2_client_time_never_runs_backwards => r2_time,
+    r3_client_deadlines_progress => r3_timers,
+    r4_client_reads_when_reading_helps => r4_reading,
+    r6_client_end_of_input_is_an_event_or_an_error => r6_eof,
+    r6_client_disconnect_at_every_position => r6_disconnect,
+    r7_client_output_keeps_to_its_budget => r7_budget,
+    r10_client_stale_answers_change_nothing => r10_stale_answers,
+    r12_client_nonsense_is_bounded => nonsense,
+    r13_client_any_split_gives_the_same => r13_any_split,
 }
 
 #[test]
