@@ -299,7 +299,8 @@ fn a_server_that_restarts_has_forgotten_its_connections() {
     });
     type Factory = fn(Duration, SocketAddr, [u8; 32]) -> (Toy, Shout);
     let factory: Factory = |now, _, _| (Toy::new(now, Fault::None), Shout::default());
-    let server = net.add_node(hosts[0], "server", StreamServer::new(7, factory));
+    let server = StreamServer::new(7, factory).keep_ended(1);
+    let server = net.add_node(hosts[0], "server", server);
     let to = SocketAddr::from(([10, 0, 0, 1], 7));
     let client = StreamNode::connect(to, toy(Fault::None), Shout::default());
     let client = net.add_node(hosts[1], "client", client);
@@ -321,6 +322,9 @@ fn a_server_that_restarts_has_forgotten_its_connections() {
     net.run_until(Duration::from_secs(5)).unwrap();
     let node = net.node::<StreamNode<Toy, Asker>>(again).unwrap();
     assert_eq!(node.app().heard, ["AGAIN"]);
+    let ended: Vec<_> = net.node::<Server>(server).unwrap().ended().collect();
+    assert_eq!(ended.len(), 1, "what a crash took is not kept");
+    assert_eq!(ended[0].1.said, ["b\"again\"", "PeerClosed"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use core::fmt::{self, Debug};
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The most octets that a machine is asked for at a time.
 const BUDGET: usize = 64 * 1024;
@@ -427,7 +427,8 @@ pub struct StreamServer<M, A, F> {
     implicit_tls: bool,
     connections: BTreeMap<StreamId, Connection<M, A>>,
     deadlines: BTreeSet<(Duration, StreamId)>,
-    ended: Vec<(SocketAddr, A)>,
+    keep: usize,
+    ended: VecDeque<(SocketAddr, A)>,
     accepted: u64,
 }
 
@@ -452,7 +453,8 @@ where
             implicit_tls: false,
             connections: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            ended: Vec::new(),
+            keep: 0,
+            ended: VecDeque::new(),
             accepted: 0,
         }
     }
@@ -461,6 +463,14 @@ where
     #[must_use]
     pub fn implicit_tls(mut self) -> Self {
         self.implicit_tls = true;
+        self
+    }
+
+    /// Keeps the applications of the last `count` connections after their end, to be looked at.
+    /// Default 0: an application is dropped with its connection, and lets go of what it holds.
+    #[must_use]
+    pub fn keep_ended(mut self, count: usize) -> Self {
+        self.keep = count;
         self
     }
 
@@ -474,9 +484,10 @@ where
         self.accepted
     }
 
-    /// The applications of the connections that have ended, with their peers.
-    pub fn ended(&self) -> &[(SocketAddr, A)] {
-        &self.ended
+    /// The applications of the last connections that have ended, with their peers, as far as
+    /// [`keep_ended`](Self::keep_ended) asked for them.
+    pub fn ended(&self) -> impl Iterator<Item = &(SocketAddr, A)> {
+        self.ended.iter()
     }
 
     /// The machines and applications of the connections that are open.
@@ -510,7 +521,10 @@ where
             if let Some(deadline) = connection.deadline {
                 self.deadlines.remove(&(deadline, id));
             }
-            self.ended.push((connection.from, connection.app));
+            self.ended.push_back((connection.from, connection.app));
+            while self.ended.len() > self.keep {
+                self.ended.pop_front();
+            }
         }
     }
 
