@@ -105,12 +105,15 @@ fn name_overflow_by_labels_and_by_pointers_is_refused() {
     owner.push(0);
     assert_eq!(fault(&owned(&owner)), Fault::NameTooLong);
 
-    // 255 octets, and one label more in front of a pointer to them.
-    for (extra, fine) in [(&b"\xc0\x0c"[..], true), (b"\x01a\xc0\x0c", false)] {
-        let mut message = good.clone();
+    // As many octets in front of a pointer to it, and one more.
+    for last in [58, 59, 60, 61] {
+        let mut owner = [label(63), label(63), label(63), label(last)].concat();
+        owner.push(0);
+        let mut message = owned(&owner);
         message[7] = 2;
-        message.extend(record(extra, Type::A, &[1, 2, 3, 4]));
-        assert_eq!(Message::parse(&message).is_ok(), fine);
+        message.extend(record(b"\x01a\xc0\x0c", Type::A, &[1, 2, 3, 4]));
+        let fine = owner.len() + 2 <= 255;
+        assert_eq!(Message::parse(&message).is_ok(), fine, "{last}");
     }
 }
 
@@ -168,6 +171,33 @@ fn pointers_to_nothing_but_pointers_are_refused_after_127() {
             assert_eq!(Message::parse(&message).is_ok(), fine, "{pointers}");
         }
     }
+}
+
+/// What the table remembers of the middle of a chain is what is left from there on, not the whole.
+#[test]
+fn chains_that_branch_off_in_the_middle_are_measured_from_there() {
+    let mut data = b"\0".to_vec();
+    let mut places = vec![23];
+    let mut point = |places: &mut Vec<usize>, to: usize| {
+        places.push(23 + data.len());
+        data.extend((0xc000 | places[to] as u16).to_be_bytes());
+    };
+    // A hundred pointers, and sixty more that begin at the fiftieth.
+    for to in 0..100 {
+        point(&mut places, to);
+    }
+    point(&mut places, 50);
+    for to in 101..160 {
+        point(&mut places, to);
+    }
+    let owner = |place: usize| (0xc000 | places[place] as u16).to_be_bytes();
+    let mut body = record(b"\0", Type(999), &data);
+    // So often that the quick way's budget is spent.
+    for _ in 0..400 {
+        body.extend(record(&owner(100), Type::A, &[1, 2, 3, 4]));
+    }
+    body.extend(record(&owner(160), Type::A, &[1, 2, 3, 4]));
+    assert!(Message::parse(&raw([0, 402, 0, 0], &body)).is_ok());
 }
 
 /// The same names are judged alike by the quick way and by the table that takes over when a message

@@ -292,6 +292,53 @@ fn r12_client_stream_survives_every_mutation() {
     StreamKit::new(Asking::default).mutations(heap, 300_000);
 }
 
+#[test]
+fn client_stream_is_not_closed_before_its_final_events_were_fetched() {
+    let mut machine = client::Stream::new(Duration::ZERO, Limits::default(), SEED);
+    let ids = ask(&mut machine);
+    machine.handle_disconnect(Duration::ZERO);
+    let mut input = BytesMut::new();
+    for id in ids {
+        assert!(!machine.is_closed());
+        let event = machine.poll_event(Duration::ZERO, &mut input);
+        let reason = proto_dns::Failure::Disconnected;
+        assert_eq!(
+            event,
+            Ok(Some(client::stream::Event::Failed { id, reason }))
+        );
+    }
+    assert!(machine.is_closed());
+}
+
+/// Attack row 44: a reply under an id that is open, to a question that is not.
+#[test]
+fn client_stream_does_not_take_the_answer_to_another_question() {
+    let mut machine = client::Stream::new(Duration::ZERO, Limits::default(), SEED);
+    let id = ask(&mut machine)[0];
+    let Some(Transmit::Data(mut sent)) = machine.poll_transmit(Duration::ZERO, 9999) else {
+        panic!("nothing was sent")
+    };
+    let length = usize::from(u16::from_be_bytes([sent[0], sent[1]]));
+    let first = sent.split_to(length + 2);
+    let mut wrong = AUTHORITY
+        .reply(&first[2..], Transport::Tcp)
+        .unwrap()
+        .to_vec();
+    wrong[14] ^= 1;
+    let mut input = framed(&[wrong]);
+    assert_eq!(machine.poll_event(Duration::ZERO, &mut input), Ok(None));
+    assert_eq!(machine.stats().unmatched, 1);
+    let right = AUTHORITY
+        .reply(&first[2..], Transport::Tcp)
+        .unwrap()
+        .to_vec();
+    let mut input = framed(&[right]);
+    assert!(matches!(
+        machine.poll_event(Duration::ZERO, &mut input),
+        Ok(Some(client::stream::Event::Answer { id: answered, .. })) if answered == id
+    ));
+}
+
 // --- both
 
 /// A client that asks all it has to ask at once.

@@ -12,8 +12,8 @@
 
 mod common;
 
-use common::{contents, rebuild, utopia, vectors};
-use proto_dns::wire::Message;
+use common::{contents, raw, rebuild, utopia, vectors};
+use proto_dns::wire::{Message, Name, RData, Type};
 use proto_dns::{DecodeError, Transport};
 use std::fs;
 use std::path::Path;
@@ -133,5 +133,73 @@ fn odd_packets_of_unbound_do_no_harm() {
         }
         eprintln!("{file}: {tally:?}");
         assert!(tally.read + tally.refused > 0, "{file}");
+    }
+}
+
+#[test]
+fn single_records_of_simple_dns_are_read() {
+    let Some(path) = vectors("simple-dns-rr-samples") else {
+        return;
+    };
+    let mut tally = Tally::default();
+    for file in files(&path) {
+        let message = raw([0, 1, 0, 0], &fs::read(&file).unwrap());
+        assert_eq!(tally.take(&message), None, "{}", file.display());
+        let message = Message::parse(&message).unwrap();
+        let record = message.answers().next().unwrap();
+        let data = record.data().unwrap();
+        let file = file.file_name().unwrap().to_str().unwrap().to_string();
+        let rtype = file.split('.').next().unwrap();
+        if let Ok(known) = rtype.parse::<Type>() {
+            assert_eq!(record.rtype, known, "{file}");
+            let opaque = matches!(data, RData::Unknown { .. });
+            let typed = ["A", "AAAA", "MX", "NS", "SOA", "TXT"].contains(&rtype);
+            assert_eq!(opaque, !typed, "{file}");
+        }
+    }
+    assert!(tally.read > 10, "{tally:?}");
+}
+
+#[test]
+fn hex_dumps_of_bind_are_read() {
+    let Some(path) = vectors("bind-wire") else {
+        return;
+    };
+    let mut tally = Tally::default();
+    for file in files(&path) {
+        let digits: String = fs::read_to_string(&file)
+            .unwrap()
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default())
+            .flat_map(str::split_whitespace)
+            .collect();
+        let octets = unhex(&digits).unwrap();
+        let fault = tally.take(&octets);
+        eprintln!("{}: {fault:?}", file.display());
+    }
+    assert!(tally.read > 0, "{tally:?}");
+}
+
+#[test]
+fn names_from_fuzzing_are_read_or_refused() {
+    if let Some(path) = vectors("c-ares-fuzznames") {
+        for file in files(&path) {
+            let text = fs::read(&file).unwrap();
+            if let Ok(name) = String::from_utf8_lossy(&text).trim().parse::<Name>() {
+                assert_eq!(name.to_string().parse::<Name>(), Ok(name));
+            }
+        }
+    }
+    if let Some(path) = vectors("bind-fuzz/dns_name_fromwire") {
+        let mut tally = Tally::default();
+        for file in files(&path) {
+            // As a whole message, and as what follows a header.
+            let octets = fs::read(&file).unwrap();
+            let _ = tally.take(&octets);
+            let _ = tally.take(&raw([1, 0, 0, 0], &octets));
+            let _ = Name::from_wire(&octets);
+        }
+        eprintln!("dns_name_fromwire: {tally:?}");
+        assert!(tally.read + tally.refused > 10);
     }
 }
