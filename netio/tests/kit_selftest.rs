@@ -283,3 +283,21 @@ fn what_no_driver_could_bear_is_found_by_nearly_every_call() {
         assert!(found.contains(&"r13_any_split"), "{fault:?}: {found:?}");
     }
 }
+
+#[test]
+#[should_panic(
+    expected = "R13 any split (seed 0): 60 of 96 cases fail:\n- one octet at a time: \
+                           the script stands still"
+)]
+fn a_failure_names_the_rule_the_seed_and_the_cuts() {
+    kit(Fault::LosesAcrossCut).r13_any_split();
+}
+
+#[test]
+#[should_panic(
+    expected = "mutations (seed 9): 28 of 333 cases fail:\n- bit 7 of octet 0 turned \
+                           over: panicked: a high octet"
+)]
+fn a_failure_names_the_bit_and_the_panic() {
+    kit(Fault::PanicsOnHighOctet).seed(9).mutations(heap, MIB);
+}

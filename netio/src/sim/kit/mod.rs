@@ -27,12 +27,37 @@
 //! | [`mutations`](DatagramKit::mutations), [`nonsense`](DatagramKit::nonsense) | no panic, bounded heap, an end |
 //! | [`unreliable`](DatagramKit::unreliable) | completed in spite of loss, duplication and reordering |
 //!
+//! # How to write a scenario
+//!
+//! - **A server**: the script is one [`Step::Feed`] with all that the client says, pipelined, and
+//!   [`Step::Eof`]. Keep each question of an event in the scenario, and answer it in
+//!   [`answer`](StreamScenario::answer): the kit then tries early, late and stale answers.
+//! - **A client**: issue commands in [`start`](StreamScenario::start), or upon events. A reply is
+//!   lawful only after its command has left, so put a [`Step::Await`] with the end of the command
+//!   before the [`Step::Feed`] with the reply.
+//! - **TLS**: [`Step::Upgrade`] stands where the handshake is; [`Step::Secure`], as the first step,
+//!   for a stream that is TLS from its start.
+//! - **Time**: [`Step::Advance`] meets every deadline on its way, so idle timeouts and keepalives can
+//!   be scripted. The kit itself lets no time pass within a script.
+//! - **The log** holds what must be equal in all runs. Pieces of a body go through [`Log::chunk`].
+//!   What depends on the pace stays out: `Writable`, progress, window updates. Where the *output* may
+//!   lawfully be ordered otherwise, replace [`peer_view`](StreamScenario::peer_view).
+//! - **Invariants**: "each command has exactly one final event" belongs into
+//!   [`invariant`](StreamScenario::invariant), which is asked after every life: after an EOF or a
+//!   reset at each position of the wire, after each truncation and each flipped bit.
+//! - **Long wires** cost the square of their length. Up to [`StreamKit::exhaustive`] octets every
+//!   position is tried, above it the ends of lines and steps and 256 others.
+//! - Where an error ends a machine, the final events of open commands come *before* the `Err`:
+//!   [`r5_errors`](StreamKit::r5_errors) holds machines to that.
+//!
+//! # When a call fails
+//!
 //! A call that finds a fault panics with the rule, the position or seed, and where the runs part.
 //! A machine that panics is caught and reported in the same way.
 //!
 //! # Example
 //!
-//! A machine that greets and takes lines, and its scenario:
+//! A machine that takes lines (its code is not shown), and its scenario:
 //!
 //! ```
 //! # use netio::shape::{StreamMachine, StreamTransmit};
