@@ -435,6 +435,54 @@ fn encoder_work_is_bounded_when_no_name_repeats() {
     assert_eq!(read, owners);
 }
 
+/// Writes records of these owners, reads them again.
+fn owners_survive(first: &RData<'_>, owners: &[String]) {
+    let mut buffer = vec![0; 65_535];
+    let mut builder = Builder::new(&mut buffer, 0, Flags::QR).unwrap();
+    let root = name(".");
+    builder
+        .push(Section::Answer, root.view(), Class::IN, 0, first)
+        .unwrap();
+    let data = RData::A([1, 2, 3, 4].into());
+    for owner in owners {
+        builder
+            .push(Section::Answer, name(owner).view(), Class::IN, 0, &data)
+            .unwrap();
+    }
+    let message = Message::parse(builder.finish()).unwrap();
+    let read: Vec<String> = message
+        .answers()
+        .skip(1)
+        .map(|record| record.owner.to_string())
+        .collect();
+    assert_eq!(read, owners);
+}
+
+#[test]
+fn equal_labels_of_different_names_do_not_share() {
+    let owners: Vec<String> = (0..300)
+        .map(|index| format!("www.n{}.example.", index % 60))
+        .collect();
+    owners_survive(&RData::A([0; 4].into()), &owners);
+}
+
+#[test]
+fn nothing_points_beyond_what_a_pointer_reaches() {
+    for before in (16_300..16_400).chain([40_000]) {
+        let data = vec![0; before];
+        let rtype = Type(999);
+        let owners = [
+            "www.example.com.",
+            "ftp.www.example.com.",
+            "www.example.com.",
+        ];
+        owners_survive(
+            &RData::Unknown { rtype, data: &data },
+            &owners.map(String::from),
+        );
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_taken_back() {
     let (owner, a, b) = (

@@ -36,10 +36,12 @@ const SEED: [u8; 32] = [42; 32];
 static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
     let mut authority = utopia();
     let long = format!("\"{}\"", "x".repeat(200));
+    // Long enough to leave by reference instead of being copied.
+    let long = [long.as_str(); 25].join(" ");
     let records = format!(
         "@ 300 SOA ns.big.test. h.big.test. 1 60
          @ 300 NS ns.big.test.
-         big 300 TXT {long} {long} {long} {long} {long} {long} {long}"
+         big 300 TXT {long}"
     );
     authority.insert(zone("big.test.", &records)).unwrap();
     authority
@@ -151,6 +153,54 @@ fn r5_server_stream_ends_once_after_a_length_that_no_message_has() {
 #[test]
 fn r12_server_stream_survives_every_mutation() {
     StreamKit::new(Served::default).mutations(heap, 300_000);
+}
+
+#[test]
+fn server_stream_skips_what_is_no_query() {
+    let mut machine = server::Stream::new(Duration::ZERO, Limits::default());
+    let mut input = Served::wire();
+    let mut count = 0;
+    while machine
+        .poll_event(Duration::ZERO, &mut input)
+        .unwrap()
+        .is_some()
+    {
+        count += 1;
+    }
+    assert_eq!((count, machine.stats().not_queries), (4, 1));
+}
+
+#[test]
+fn r5_questions_that_are_open_when_a_server_stream_fails_are_stale() {
+    let mut machine = server::Stream::new(Duration::ZERO, Limits::default());
+    let mut input = framed(&[query(1, "a", Type::A, None)]);
+    let event = machine.poll_event(Duration::ZERO, &mut input).unwrap();
+    let Some(server::stream::Event::Query { ask, message }) = event else {
+        panic!("no query")
+    };
+    input.extend_from_slice(b"\0\x01");
+    assert!(machine.poll_event(Duration::ZERO, &mut input).is_err());
+    assert_eq!(
+        machine.poll_transmit(Duration::ZERO, 9),
+        Some(Transmit::Shutdown)
+    );
+    let answered = machine.answer(ask, message);
+    assert_eq!(answered, Err(proto_dns::UsageError::StaleAsk));
+}
+
+#[test]
+fn r7_long_messages_leave_without_a_copy() {
+    let mut machine = client::Stream::new(Duration::ZERO, Limits::default(), SEED);
+    let message = Bytes::from(vec![7; 4096]);
+    machine.send(message.clone()).unwrap();
+    machine.send(message.slice(..4095)).unwrap();
+    let mut data = Vec::new();
+    while let Some(Transmit::Data(piece)) = machine.poll_transmit(Duration::ZERO, 9999) {
+        data.push(piece);
+    }
+    let lens: Vec<usize> = data.iter().map(Bytes::len).collect();
+    assert_eq!(lens, [2, 4096, 4097]);
+    assert_eq!(data[1].as_ptr(), message.as_ptr());
 }
 
 // --- client::Stream
