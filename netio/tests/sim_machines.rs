@@ -11,10 +11,12 @@
 
 mod sim_toy;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use netio::shape::{DatagramMachine, DatagramTransmit, Local, LocalId, StreamMachine as _};
+use netio::shape::{
+    DatagramMachine, DatagramTransmit, Local, LocalId, StreamMachine, StreamTransmit,
+};
 use netio::sim::{
     Call, Context, DatagramNode, Fact, HostConfig, Net, Node, Pair, PathConfig, RunLimits,
     SimError, StreamApp, StreamConfig, StreamDriver, StreamNode, StreamServer, Transcript, replay,
@@ -612,4 +614,102 @@ fn a_coordinator_is_a_node_with_drivers_inside() {
     assert_eq!(node.app.said, ["b\"a\"", "b\"b\"", "PeerClosed"]);
     assert_eq!(node.others, 3);
     assert!(node.control.as_ref().unwrap().is_done());
+}
+
+/// A machine that carries out a list of steps and notes what happens to it.
+#[derive(Debug, Default)]
+struct Scripted {
+    steps: VecDeque<StreamTransmit>,
+    heard: BytesMut,
+    eof: bool,
+    dead: bool,
+}
+
+impl StreamMachine for Scripted {
+    type Event = Bytes;
+    type Error = Error;
+
+    fn poll_event(&mut self, _: Duration, input: &mut BytesMut) -> Result<Option<Bytes>, Error> {
+        self.heard.unsplit(input.split());
+        Ok(None)
+    }
+
+    fn poll_transmit(&mut self, _: Duration, budget: usize) -> Option<StreamTransmit> {
+        if budget == 0 {
+            return None;
+        }
+        self.steps.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    fn handle_timeout(&mut self, _: Duration) {}
+
+    fn handle_eof(&mut self, _: Duration) {
+        self.eof = true;
+    }
+
+    fn handle_disconnect(&mut self, _: Duration) {
+        self.dead = true;
+        self.steps.clear();
+    }
+
+    fn close(&mut self) {}
+
+    fn wants_read(&self) -> bool {
+        !self.dead
+    }
+
+    fn is_closed(&self) -> bool {
+        self.dead
+    }
+}
+
+#[test]
+fn every_step_of_output_is_carried_out_in_order() {
+    let steps = [
+        StreamTransmit::Data("one ".into()),
+        StreamTransmit::Urgent("two ".into()),
+        StreamTransmit::StopTls,
+        StreamTransmit::Data("three".into()),
+    ];
+    for last in [StreamTransmit::Shutdown, StreamTransmit::Abort] {
+        let client = Scripted {
+            steps: steps.iter().cloned().chain([last.clone()]).collect(),
+            ..Scripted::default()
+        };
+        let ignore = |_: Duration, _: &mut Scripted, _: Bytes| {};
+        let mut pair = Pair::new(1, (client, ignore), (Scripted::default(), ignore));
+        pair.run().unwrap();
+        let server = pair.server().unwrap().machine();
+        let client = pair.client().unwrap().machine();
+        match last {
+            StreamTransmit::Shutdown => {
+                assert_eq!(server.heard, "one two three");
+                assert!(server.eof && !server.dead && !client.dead);
+            }
+            _ => {
+                assert!(!server.eof && server.dead && client.dead);
+                assert!(pair.is_done());
+            }
+        }
+    }
+}
+
+#[test]
+fn r8_implicit_tls_is_told_before_anything_else() {
+    let mut pair = Pair::with_implicit_tls(
+        1,
+        (toy(Fault::None), Asker::new(["one"])),
+        (toy(Fault::None), Shout::default()),
+    )
+    .keep_transcript();
+    pair.run().unwrap();
+    assert_eq!(pair.client().unwrap().app().heard, ["ONE"]);
+    for node in ["client", "server"] {
+        let transcript = pair.net.transcript().unwrap().of(node, Some(1));
+        assert_eq!(transcript.entries()[0].call, Call::Secured);
+    }
 }

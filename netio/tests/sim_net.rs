@@ -687,6 +687,26 @@ fn tls_is_a_meeting_of_both_sides() {
 }
 
 #[test]
+fn going_back_to_plaintext_keeps_the_order() {
+    let (mut net, client, server) = two(1, &StreamConfig::default(), "", "");
+    let stream = |net: &Net| talker(net, client).stream.unwrap();
+    net.with(client, |node: &mut Actor<Talker>, _| {
+        node.state.ends = false
+    })
+    .unwrap();
+    net.run_until(50 * MS).unwrap();
+    let id = stream(&net);
+    net.with(client, |_: &mut Actor<Talker>, net| {
+        net.write(id, b"secret");
+        net.stop_tls(id);
+        net.write(id, b", plain");
+    })
+    .unwrap();
+    net.run_until(100 * MS).unwrap();
+    assert_eq!(talker(&net, server).heard, "secret, plain");
+}
+
+#[test]
 fn endless_chatter_ends_in_an_error_that_names_the_node() {
     let mut limits = RunLimits::default();
     limits.chatter = 1000;
@@ -738,10 +758,9 @@ fn endless_chatter_ends_in_an_error_that_names_the_node() {
             }),
         );
     }
-    assert!(matches!(
-        net.run_until_idle(),
-        Err(SimError::Endless { .. })
-    ));
+    let error = net.run_until_idle().unwrap_err();
+    assert!(matches!(&error, SimError::Endless { node, .. } if node == "parrot"));
+    assert!(error.to_string().starts_with("no end after 5001 wake-ups"));
 }
 
 #[test]

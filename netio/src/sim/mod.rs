@@ -193,8 +193,10 @@ pub enum SimError {
         last: String,
     },
     /// The run had more wake-ups than [`RunLimits::wakeups`].
-    #[error("no end after {wakeups} wake-ups, at {at:?}")]
+    #[error("no end after {wakeups} wake-ups, at {at:?}; the busiest node is {node}")]
     Endless {
+        /// The name of the node that was called most.
+        node: String,
         /// When.
         at: Duration,
         /// How many there were.

@@ -26,6 +26,7 @@ struct Slot {
     armed: Option<Duration>,
     /// How often it was called at the time beside it.
     calls: (Duration, u64),
+    all_calls: u64,
 }
 
 impl Net {
@@ -83,6 +84,7 @@ impl Net {
             node: Some(Box::new(node)),
             armed: None,
             calls: (Duration::ZERO, 0),
+            all_calls: 0,
         });
         if let Some(host) = self.world.hosts.get_mut(host.0) {
             host.nodes.push(id);
@@ -139,7 +141,9 @@ impl Net {
             self.call(node, fact)?;
         }
         if self.world.stats.wakeups > self.world.limits.wakeups {
+            let busiest = self.nodes.iter().max_by_key(|slot| slot.all_calls);
             return Err(SimError::Endless {
+                node: busiest.map_or_else(String::new, |slot| slot.name.clone()),
                 at: self.world.now,
                 wakeups: self.world.stats.wakeups,
             });
@@ -300,6 +304,7 @@ impl Net {
         let now = self.world.now;
         let mut endless = None;
         if let Some(slot) = self.nodes.get_mut(id.0) {
+            slot.all_calls = slot.all_calls.saturating_add(1);
             slot.calls = match slot.calls {
                 (time, calls) if time == now => (time, calls.saturating_add(1)),
                 _ => (now, 1),
