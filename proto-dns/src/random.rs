@@ -2,11 +2,18 @@
 //! attacker off the path has to guess (RFC 5452), so nothing weaker than a cipher will do
 //! (CVE-2025-40780).
 
+use core::fmt;
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_core::{Rng, SeedableRng};
 
-#[derive(Debug)]
 pub(crate) struct Random(ChaCha20Rng);
+
+impl fmt::Debug for Random {
+    /// Says nothing: what comes next must not be read from a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Random").finish_non_exhaustive()
+    }
+}
 
 impl Random {
     pub(crate) fn new(seed: [u8; 32]) -> Self {

@@ -15,11 +15,12 @@ mod common;
 use bytes::BytesMut;
 use common::{name, query, raw, record, utopia};
 use core::time::Duration;
+use proto_dns::client::{QueryOptions, Stub};
 use proto_dns::server;
 use proto_dns::wire::{
-    Builder, Class, Edns, Flags, Header, Message, MessageBuf, RData, Section, Type, tcp,
+    Builder, Class, Edns, Flags, Header, Message, MessageBuf, Question, RData, Section, Type, tcp,
 };
-use proto_dns::{Limits, Transport};
+use proto_dns::{Config, Limits, Transport};
 
 fn allocations(run: impl FnOnce()) -> (u64, u64) {
     let info = allocation_counter::measure(run);
@@ -215,4 +216,19 @@ fn a_connection_that_is_flooded_stays_within_its_limits() {
         assert!(!machine.wants_read());
     });
     assert!(bytes < 40_000, "{bytes}");
+}
+
+/// The figure in the documentation of `Limits::max_queries`.
+#[test]
+fn an_open_query_of_a_stub_costs_less_than_a_kibibyte() {
+    let (_, bytes) = allocations(|| {
+        let config = Config::new(["192.0.2.53:53".parse().unwrap()]);
+        let mut stub = Stub::new(Duration::ZERO, config, Limits::default(), [1; 32]);
+        for _ in 0..1000 {
+            let question = Question::new(name("www.networkutopia.com"), Type::A);
+            stub.query(question, QueryOptions::default()).unwrap();
+            assert!(stub.poll_transmit(Duration::ZERO).is_some());
+        }
+    });
+    assert!(bytes < 1000 * 1024, "{bytes}");
 }

@@ -684,6 +684,41 @@ fn a_silent_connection_is_given_up() {
 }
 
 #[test]
+fn a_connection_is_given_up_only_if_it_was_silent_since_the_query() {
+    let second = Duration::from_secs(1);
+    for (answered_later, expected) in [(true, false), (false, true)] {
+        let mut stub = stub(&[A, B]);
+        stub.query(www(), tcp()).unwrap();
+        let (first, _) = connect(&mut stub);
+        stub.handle_connected(T0, first);
+        let (_, message) = message_of(&mut stub, T0);
+        let good = utopia().reply(&message, Transport::Tcp).unwrap();
+        // The other query leaves before the answer to this one, or after it.
+        let (sent, answered) = if answered_later {
+            (T0, T0 + second)
+        } else {
+            (T0 + second, T0)
+        };
+        if !answered_later {
+            stub.handle_message(answered, first, &good);
+        }
+        stub.query(www(), tcp()).unwrap();
+        message_of(&mut stub, sent);
+        if answered_later {
+            stub.handle_message(answered, first, &good);
+        }
+        assert!(stub.poll_event().is_some());
+        let now = sent + Duration::from_secs(5);
+        stub.handle_timeout(now);
+        let mut closed = false;
+        while let Some(action) = stub.poll_action(now) {
+            closed |= action == Action::Close { id: first };
+        }
+        assert_eq!(closed, expected, "answered later: {answered_later}");
+    }
+}
+
+#[test]
 fn a_connection_that_stands_too_late_is_closed() {
     let mut stub = stub(&[A]);
     let id = stub.query(www(), tcp()).unwrap();
