@@ -1,4 +1,4 @@
-//! The machines of `proto-mail` behind the traits of [`shape`](crate::shape), and POP3's lines as
+//! The machines of `proto-mail` behind the traits of [`shape`], and POP3's lines as
 //! codecs.
 
 use crate::shape;

@@ -1,6 +1,6 @@
 //! TLS for the drivers: from the first octet, or in mid-stream after a STARTTLS command.
 //!
-//! [`Stream`] is a [`Transport`](crate::driver::Transport) that begins in plaintext and turns into
+//! [`Stream`] is a [`Transport`] that begins in plaintext and turns into
 //! TLS when the machine says so ([`StreamTransmit::StartTls`](crate::shape::StreamTransmit)), or
 //! when [`driver::Stream::implicit_tls`](crate::driver::Stream::implicit_tls) does. rustls does the
 //! rest, with ring and with TLS 1.2 and 1.3; [`server_config`] and [`client_config`] make its

@@ -18,18 +18,6 @@ use proto_mail::pop3::memory::{Connection, MemoryStore};
 use proto_mail::pop3::{client, server};
 use std::collections::{BTreeSet, VecDeque};
 
-/// A test for each rule: the kit's call on all scenarios.
-macro_rules! rules {
-    ($kits:expr; $($name:ident => $call:ident,)+) => {
-        $(#[test]
-        fn $name() {
-            for kit in $kits {
-                kit.$call();
-            }
-        })+
-    };
-}
-
 /// What a server scenario is about.
 #[derive(Clone)]
 struct ServerCase {
@@ -195,7 +183,7 @@ fn server_kit(case: &ServerCase) -> StreamKit<impl Fn() -> ServerScenario + use<
     StreamKit::new(move || ServerScenario::new(&case))
 }
 
-rules! {
+netio::kit_rules! {
     [reading(), tight(), securing(), implicit()].iter().map(server_kit);
     r1_server_any_order_of_calls_gives_the_same => r1_any_order,
     r2_server_time_never_runs_backwards => r2_time,
@@ -331,6 +319,10 @@ impl StreamScenario for ClientScenario {
             Some(id) => machine.auth_respond(id, b"response").is_ok(),
             None => false,
         }
+    }
+
+    fn is_failure(&self, event: &client::Event) -> bool {
+        matches!(event, client::Event::Failed { .. })
     }
 
     fn is_peer_closed(&self, event: &client::Event) -> bool {
@@ -493,7 +485,7 @@ fn client_kit(case: &ClientCase) -> StreamKit<impl Fn() -> ClientScenario + use<
     StreamKit::new(move || ClientScenario::new(&case))
 }
 
-rules! {
+netio::kit_rules! {
     [fetching(), pipelining(), upgrading(), authenticating()].iter().map(client_kit);
     r1_client_any_order_of_calls_gives_the_same => r1_any_order,
     r2_client_time_never_runs_backwards => r2_time,
@@ -519,6 +511,11 @@ fn r5_client_fails_its_commands_and_then_itself() {
     ];
     let good = "+OK\r\n+OK\r\nPIPELINING\r\n.\r\n+OK 1 9\r\n".len();
     client_kit(&case).r5_errors(good, b"");
+}
+
+#[test]
+fn r8_client_refuses_what_follows_the_reply_to_stls() {
+    client_kit(&upgrading()).r8_upgrade(b"+OK injected\r\n");
 }
 
 #[test]

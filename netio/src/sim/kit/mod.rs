@@ -151,3 +151,24 @@ pub fn unmetered(run: &mut dyn FnMut()) -> usize {
     run();
     0
 }
+
+/// Writes a test for each rule: a call of the kit on each of several scenarios.
+///
+/// ```text
+/// netio::kit_rules! {
+///     [reading(), writing()].iter().map(server_kit);
+///     r1_any_order_of_calls_gives_the_same => r1_any_order,
+///     r13_any_split_gives_the_same => r13_any_split,
+/// }
+/// ```
+#[macro_export]
+macro_rules! kit_rules {
+    ($kits:expr; $($name:ident => $call:ident,)+) => {
+        $(#[test]
+        fn $name() {
+            for kit in $kits {
+                kit.$call();
+            }
+        })+
+    };
+}

@@ -71,6 +71,8 @@ pub(super) struct Run<S: StreamScenario> {
     pub(super) last_error: String,
     pub(super) peer_closed: usize,
     pub(super) events: usize,
+    /// Those that only end a command with its session.
+    pub(super) failures: usize,
     pub(super) shutdowns: usize,
     pub(super) eof: bool,
     pub(super) strict: Strict,
@@ -101,6 +103,7 @@ impl<S: StreamScenario> Run<S> {
             last_error: String::new(),
             peer_closed: 0,
             events: 0,
+            failures: 0,
             shutdowns: 0,
             eof: false,
             strict: Strict::default(),
@@ -141,6 +144,9 @@ impl<S: StreamScenario> Run<S> {
                 self.note("event", &event);
                 if self.errors > 0 && self.strict.fuse {
                     return Err(format!("after Err({}) came {event:?}", self.last_error));
+                }
+                if self.scenario.is_failure(&event) {
+                    self.failures += 1;
                 }
                 if self.scenario.is_peer_closed(&event) {
                     self.peer_closed += 1;

@@ -66,6 +66,13 @@ pub trait StreamScenario {
         false
     }
 
+    /// Whether this event only says that an open command ends because its session does: the final
+    /// event that every command has. Nothing that a peer sent is in it (rule R8).
+    fn is_failure(&self, event: &<Self::Machine as StreamMachine>::Event) -> bool {
+        let _ = event;
+        false
+    }
+
     /// What the peer would see in the machine's output. Two runs are equal when this log is.
     ///
     /// As it stands, the octets themselves. A protocol whose frames may lawfully be scheduled in
