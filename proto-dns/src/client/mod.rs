@@ -1,6 +1,7 @@
 //! The client's side: a [`Stub`] that asks configured servers, and the [`Stream`] that carries
 //! messages over one connection.
 
+mod attempt;
 mod query;
 pub mod stream;
 pub mod stub;

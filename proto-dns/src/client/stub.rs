@@ -15,11 +15,12 @@
 //! What arrives at the port of an attempt and is not its reply changes nothing but a counter: a
 //! query is neither ended nor hurried by a packet that anybody could have sent (TuDoor, 2024).
 
+use super::attempt::{Attempt, Connection, Query, State, Verdict, is_refusal, judge, server_bit};
 use super::query::{self, QueryOptions};
 use crate::datagram::{Local, LocalId, Transmit};
 use crate::event::{Failure, QueryId, Transport};
 use crate::random::Random;
-use crate::wire::{Flags, Header, Message, MessageBuf, Opcode, Question, Rcode};
+use crate::wire::{Header, MessageBuf, Question, Rcode};
 use crate::{Config, Limits, UsageError};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -173,74 +174,6 @@ pub struct Stub {
 enum Timer {
     Query(QueryId),
     Connection(ConnectionId),
-}
-
-#[derive(Debug)]
-struct Query {
-    question: Question,
-    options: QueryOptions,
-    /// With which server the rounds begin.
-    first: usize,
-    /// Attempts that are used up; retries at the same server do not count.
-    attempt: u32,
-    /// Servers that will not answer, a bit for each.
-    refused: u64,
-    /// Servers that do not understand EDNS, a bit for each.
-    plain: u64,
-    tcp: bool,
-    mismatches: u32,
-    case_mismatches: u32,
-    /// Known from the first attempt on.
-    deadline: Option<Duration>,
-    state: State,
-    failure: Failure,
-    reply: Option<MessageBuf>,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Waits in `ready_udp` or `ready_tcp`.
-    Queued,
-    Udp {
-        attempt: Attempt,
-        local: LocalId,
-    },
-    Tcp {
-        attempt: Attempt,
-        connection: ConnectionId,
-    },
-}
-
-/// What one attempt sent, and how long it waits.
-#[derive(Debug)]
-struct Attempt {
-    server: usize,
-    sent: Bytes,
-    edns: bool,
-    since: Duration,
-    expires: Duration,
-}
-
-#[derive(Debug)]
-struct Connection {
-    to: SocketAddr,
-    open: bool,
-    /// Ids in messages, which are unique on a connection.
-    queries: Vec<(u16, QueryId)>,
-    /// When a message last came.
-    heard: Option<Duration>,
-    /// Until when it is kept without queries.
-    idle_until: Option<Duration>,
-}
-
-/// What a datagram is to the attempt at whose port it came.
-enum Verdict<'a> {
-    Mismatch,
-    CaseMismatch,
-    /// A refusal that is too terse to bear the question.
-    Terse(Rcode),
-    Truncated,
-    Reply(Message<'a>),
 }
 
 /// More servers than bits are never used.
@@ -836,7 +769,7 @@ impl Stub {
         self.timers.insert((expires, Timer::Query(id)));
     }
 
-    /// The connection to a server: there is at most one (RFC 7766 section 6.2.2).
+    /// The connection to a server.
     fn connection_to(&mut self, to: SocketAddr) -> ConnectionId {
         let known = self.connections.iter().find(|(_, known)| known.to == to);
         if let Some((id, _)) = known {
@@ -857,83 +790,6 @@ impl Stub {
         self.actions.push_back(Action::Connect { id, to });
         id
     }
-}
-
-impl Query {
-    /// The server of this attempt and the round that it belongs to; servers that refused are passed
-    /// over.
-    fn pick(&mut self, servers: usize, rounds: u32) -> Option<(usize, u32)> {
-        let count = u32::try_from(servers).ok()?;
-        loop {
-            let round = self.attempt.checked_div(count)?;
-            if round >= rounds {
-                return None;
-            }
-            let offset = usize::try_from(self.attempt).ok()?;
-            let server = self.first.checked_add(offset)?.checked_rem(servers)?;
-            if self.refused & server_bit(server) == 0 {
-                return Some((server, round));
-            }
-            self.attempt = self.attempt.checked_add(1)?;
-        }
-    }
-}
-
-/// RFC 5452 section 9.1: id, question, and the rest of what makes a datagram the reply to an attempt;
-/// its addresses were compared before.
-fn judge<'a>(attempt: &Attempt, data: &'a [u8]) -> Verdict<'a> {
-    let (Ok(sent), Ok(header)) = (Header::peek(&attempt.sent), Header::peek(data)) else {
-        return Verdict::Mismatch;
-    };
-    let flags = header.flags;
-    if header.id != sent.id || !flags.is_response() || flags.opcode() != Opcode::QUERY {
-        return Verdict::Mismatch;
-    }
-    if header.counts == [0; 4] && data.len() == Header::LEN && is_refusal(flags.low_rcode()) {
-        return Verdict::Terse(flags.low_rcode());
-    }
-    let opt = if attempt.edns { 11 } else { 0 };
-    let end = attempt.sent.len().saturating_sub(opt);
-    let asked = attempt.sent.get(Header::LEN..end).unwrap_or_default();
-    let echoed = data.get(Header::LEN..end).unwrap_or_default();
-    let [questions, ..] = header.counts;
-    if questions != 1 || asked.len() != echoed.len() {
-        return Verdict::Mismatch;
-    }
-    if asked != echoed {
-        // The four octets behind the name are numbers: folding them would match other types.
-        let name = asked.len().saturating_sub(4);
-        let (Some((name, rest)), Some((echoed, tail))) =
-            (asked.split_at_checked(name), echoed.split_at_checked(name))
-        else {
-            return Verdict::Mismatch;
-        };
-        return if rest == tail && name.eq_ignore_ascii_case(echoed) {
-            Verdict::CaseMismatch
-        } else {
-            Verdict::Mismatch
-        };
-    }
-    // What follows in a truncated message may be cut anywhere.
-    if flags.contains(Flags::TC) {
-        return Verdict::Truncated;
-    }
-    Message::parse(data).map_or(Verdict::Mismatch, Verdict::Reply)
-}
-
-/// Whether a server says that it, rather than the DNS, has no answer.
-const fn is_refusal(rcode: Rcode) -> bool {
-    matches!(
-        rcode,
-        Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED | Rcode::BADVERS
-    )
-}
-
-fn server_bit(server: usize) -> u64 {
-    u32::try_from(server)
-        .ok()
-        .and_then(|server| 1u64.checked_shl(server))
-        .unwrap_or_default()
 }
 
 const fn count(counter: &mut u64) {

@@ -30,16 +30,16 @@ pub fn decode(src: &mut BytesMut) -> Result<Option<Bytes>, FrameError> {
         return Err(FrameError { len });
     }
     let end = len.saturating_add(2);
-    if src.len() < end {
+    let Some(message) = src.get(2..end) else {
         return Ok(None);
+    };
+    if len < COPY_BELOW {
+        let message = Bytes::copy_from_slice(message);
+        src.advance(end);
+        return Ok(Some(message));
     }
     src.advance(2);
-    let message = src.split_to(len);
-    Ok(Some(if len < COPY_BELOW {
-        Bytes::copy_from_slice(&message)
-    } else {
-        message.freeze()
-    }))
+    Ok(Some(src.split_to(len).freeze()))
 }
 
 /// The length that stands in front of a message.
