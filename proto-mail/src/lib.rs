@@ -94,7 +94,7 @@
 //! |---|---|---|
 //! | [`pop3`] | client and server | RFC 1939, 2449, 2595, 3206, 5034, 6856 |
 //! | [`sasl`] | both sides of PLAIN | RFC 4616 |
-//! | [`dot`], [`line`] | dot-stuffing and bounded lines, as SMTP needs them too | |
+//! | [`dot`], [`mod@line`] | dot-stuffing and bounded lines, as SMTP needs them too | |
 //!
 //! Of POP3 all commands are there: USER, PASS, APOP, AUTH, STLS, CAPA, UTF8, LANG, STAT, LIST,
 //! RETR, TOP, UIDL, DELE, NOOP, RSET, QUIT; response codes and pipelining on both sides; messages of
