@@ -52,6 +52,8 @@ pub(super) enum State {
 pub(super) struct Attempt {
     pub(super) server: usize,
     pub(super) sent: Bytes,
+    /// Where the question ends in what was sent.
+    pub(super) asked: usize,
     pub(super) edns: bool,
     pub(super) since: Duration,
     pub(super) expires: Duration,
@@ -113,10 +115,9 @@ pub(super) fn judge<'a>(attempt: &Attempt, data: &'a [u8]) -> Verdict<'a> {
     if header.counts == [0; 4] && data.len() == Header::LEN && is_refusal(flags.low_rcode()) {
         return Verdict::Terse(flags.low_rcode());
     }
-    let opt = if attempt.edns { 11 } else { 0 };
-    let end = attempt.sent.len().saturating_sub(opt);
-    let asked = attempt.sent.get(Header::LEN..end).unwrap_or_default();
-    let echoed = data.get(Header::LEN..end).unwrap_or_default();
+    let question = Header::LEN..attempt.asked;
+    let asked = attempt.sent.get(question.clone()).unwrap_or_default();
+    let echoed = data.get(question).unwrap_or_default();
     let [questions, ..] = header.counts;
     if questions != 1 || asked.len() != echoed.len() {
         return Verdict::Mismatch;

@@ -74,6 +74,12 @@ pub(super) fn encode(
     Bytes::copy_from_slice(built.unwrap_or_default())
 }
 
+/// Where the question ends in a query of ours: its name is not compressed.
+pub(super) fn question_end(question: &Question) -> usize {
+    let name = question.name.as_wire().len();
+    Header::LEN.saturating_add(name).saturating_add(4)
+}
+
 /// Whether a checked message is the reply to a question, the case of its letters aside.
 pub(super) fn answers(message: &Message<'_>, question: QuestionRef<'_>) -> bool {
     let flags = message.header().flags;

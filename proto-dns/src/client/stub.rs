@@ -704,6 +704,7 @@ impl Stub {
             attempt: Attempt {
                 server,
                 sent: sent.clone(),
+                asked: query::question_end(&query.question),
                 edns,
                 since: self.now,
                 expires,
@@ -760,6 +761,7 @@ impl Stub {
             attempt: Attempt {
                 server,
                 sent,
+                asked: query::question_end(&query.question),
                 edns,
                 since: self.now,
                 expires,
