@@ -22,8 +22,10 @@
 
 mod cuts;
 mod dns;
-mod dns_machines;
+mod dns_clients;
 mod dns_naive;
+mod dns_servers;
+mod dns_world;
 mod pop3;
 mod pop3_client;
 mod pop3_pair;
@@ -31,10 +33,8 @@ mod pop3_server;
 mod script;
 
 pub use dns::{dns_edns, dns_inverse, dns_message, dns_name, dns_tcp_frames};
-pub use dns_machines::{
-    dns_authority, dns_server_datagram_script, dns_server_stream_script, dns_stream_client_script,
-    dns_stub_script,
-};
+pub use dns_clients::{dns_stream_client_script, dns_stub_script};
+pub use dns_servers::{dns_authority, dns_server_datagram_script, dns_server_stream_script};
 pub use pop3::{
     dot_inverse, pop3_capability, pop3_command, pop3_inverse, pop3_lines_dots, pop3_reply,
 };
