@@ -292,7 +292,7 @@ impl Stop {
 }
 
 /// What is known of the name at some offset: its wire length without the root, and its pointers.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measure {
     len: u8,
     pointers: u8,
@@ -359,22 +359,53 @@ fn hop<F: Follow>(
     })
 }
 
-/// Follows pointers as long as the budget for the whole message lasts.
+/// Follows pointers as long as the budget for the whole message lasts. Targets of late are remembered
+/// so that good messages, whose pointers lead to a few names, do not walk those again and again.
 #[derive(Debug)]
 pub(crate) struct Steps {
     left: u32,
+    /// Targets that were verified, by their lower bits; zero is none.
+    recent: [(u16, Measure); RECENT],
 }
+
+/// A power of two.
+const RECENT: usize = 16;
 
 impl Steps {
     /// A large answer of good faith takes some thousand; all of these take some ten microseconds.
     pub(crate) const fn new() -> Self {
-        Self { left: 16_384 }
+        Self {
+            left: 16_384,
+            recent: [(
+                0,
+                Measure {
+                    len: 0,
+                    pointers: 0,
+                },
+            ); RECENT],
+        }
     }
 }
 
 impl Follow for Steps {
     #[inline]
     fn follow(&mut self, octets: &[u8], target: usize) -> Result<Measure, Stop> {
+        let place = target % RECENT;
+        if let Some(&(known, measure)) = self.recent.get(place)
+            && usize::from(known) == target
+        {
+            return Ok(measure);
+        }
+        let measure = self.walk(octets, target)?;
+        if let (Some(slot), Ok(target)) = (self.recent.get_mut(place), u16::try_from(target)) {
+            *slot = (target, measure);
+        }
+        Ok(measure)
+    }
+}
+
+impl Steps {
+    fn walk(&mut self, octets: &[u8], target: usize) -> Result<Measure, Stop> {
         let (mut floor, mut at) = (target, target);
         let mut len = 0usize;
         let mut pointers = 0u8;
