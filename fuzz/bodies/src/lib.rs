@@ -37,6 +37,7 @@ pub use dns_clients::{dns_stream_client_script, dns_stub_script};
 pub use dns_servers::{dns_authority, dns_server_datagram_script, dns_server_stream_script};
 pub use pop3::{
     dot_inverse, pop3_capability, pop3_command, pop3_inverse, pop3_lines_dots, pop3_reply,
+    sasl_plain,
 };
 pub use pop3_client::pop3_client_script;
 pub use pop3_pair::pop3_pair;
@@ -62,6 +63,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("pop3_capability", pop3_capability),
     ("pop3_lines_dots", pop3_lines_dots),
     ("pop3_inverse", pop3_inverse),
+    ("sasl_plain", sasl_plain),
     ("dot_inverse", dot_inverse),
     ("pop3_server_script", pop3_server_script),
     ("pop3_client_script", pop3_client_script),

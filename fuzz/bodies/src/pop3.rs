@@ -9,6 +9,8 @@ use proto_mail::pop3::wire::{
     ReplyDecoder, ReplyError, ReplyFault, ReplyLine, ResponseCode, Stat, Status, Text, Timestamp,
     UniqueId, UniqueIdItem,
 };
+use proto_mail::sasl::Mechanism;
+use proto_mail::sasl::plain::Plain;
 
 /// Commands in a stream, cut anywhere, against lines found by a plain search.
 pub fn pop3_command(data: &[u8]) {
@@ -332,6 +334,32 @@ pub fn pop3_inverse(data: &[u8]) {
         assert_eq!(UniqueIdItem::parse(&wire), Ok(item));
     }
     check_listing(data);
+}
+
+/// SASL messages and names of mechanisms, against RFC 4616 and RFC 4422 word by word.
+pub fn sasl_plain(data: &[u8]) {
+    let parts: Vec<_> = data.split(|&octet| octet == 0).collect();
+    match (Plain::decode(data), &parts[..]) {
+        (Ok(plain), &[authorize_as, user, password]) => {
+            assert!(!user.is_empty() && !password.is_empty());
+            assert_eq!(plain.authorize_as, authorize_as);
+            assert_eq!((plain.user, plain.password), (user, password));
+            let message = plain.encode().expect("it was decoded");
+            assert_eq!(message.as_bytes(), data);
+            assert!(!format!("{plain:?}").contains("tanstaaf"));
+        }
+        (Ok(_), parts) => panic!("{} parts", parts.len()),
+        (Err(_), &[_, user, password]) => assert!(user.is_empty() || password.is_empty()),
+        (Err(_), _) => {}
+    }
+    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_".contains(octet);
+    let fits = (1..=Mechanism::MAX_LEN).contains(&data.len()) && data.iter().all(is_name);
+    match Mechanism::new(data) {
+        Ok(mechanism) => {
+            assert!(fits && mechanism.as_str().as_bytes().eq_ignore_ascii_case(data));
+        }
+        Err(_) => assert!(!fits),
+    }
 }
 
 /// The only line end is the one at the end.

@@ -70,6 +70,14 @@ pub(crate) fn seeds() -> Vec<Seed> {
             b"1 18446744073709551615 more".into(),
         ),
     ];
+    for (name, message) in [
+        ("plain", &b"\0tim\0tanstaaftanstaaf"[..]),
+        ("authorize", b"Ursel\0Kurt\0xipj3plmq"),
+        ("empty", b"\0\0"),
+        ("mechanism", b"SCRAM-SHA-256-PLUS"),
+    ] {
+        seeds.push(("sasl_plain", name.into(), message.into()));
+    }
     let lines = |all: &'static [u8]| {
         all.split(|&octet| octet == b'\n')
             .filter(|line| line.len() > 1)
