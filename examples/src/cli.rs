@@ -1,8 +1,26 @@
 //! What all programs have in common towards the person who runs them.
 
+use clap::Subcommand;
 use core::fmt::Display;
 use core::net::SocketAddr;
 use std::process::ExitCode;
+
+/// What the echo programs can be told.
+#[derive(Subcommand)]
+pub enum EchoCommand {
+    /// Serve until interrupted.
+    Serve {
+        /// Where to listen; port 0 takes a free one.
+        address: SocketAddr,
+    },
+    /// Send one text and print the answer.
+    Send {
+        /// Where the server listens.
+        address: SocketAddr,
+        /// The text.
+        text: String,
+    },
+}
 
 /// The line by which a server says that it is ready: `listening PROTOCOL ADDR`.
 pub fn listening(protocol: &str, address: SocketAddr) {

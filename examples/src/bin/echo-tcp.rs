@@ -1,10 +1,10 @@
 //! The upper-case echo over TCP, on netio.
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use core::net::SocketAddr;
 use core::time::Duration;
 use examples::app::{Echo, StreamApp};
-use examples::cli;
+use examples::cli::{self, EchoCommand};
 use examples::echo::{Event, Lines};
 use netio::driver::{Server, Stream};
 use std::error::Error;
@@ -16,30 +16,14 @@ use tokio::net::{TcpListener, TcpStream};
 #[command(version)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Serve until interrupted.
-    Serve {
-        /// Where to listen; port 0 takes a free one.
-        address: SocketAddr,
-    },
-    /// Send one line and print the answer.
-    Send {
-        /// Where the server listens.
-        address: SocketAddr,
-        /// The line.
-        text: String,
-    },
+    command: EchoCommand,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Serve { address } => serve(address).await,
-        Command::Send { address, text } => send(address, &text).await,
+        EchoCommand::Serve { address } => serve(address).await,
+        EchoCommand::Send { address, text } => send(address, &text).await,
     };
     cli::exit("echo-tcp", result)
 }

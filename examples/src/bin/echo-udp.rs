@@ -1,10 +1,10 @@
 //! The upper-case echo over UDP, on netio.
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use core::net::SocketAddr;
 use core::time::Duration;
 use examples::app::{DatagramApp, Echo};
-use examples::cli;
+use examples::cli::{self, EchoCommand};
 use examples::echo::Datagrams;
 use netio::driver::Datagram;
 use netio::shape::Local;
@@ -17,30 +17,14 @@ use tokio::net::UdpSocket;
 #[command(version)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Serve until interrupted.
-    Serve {
-        /// Where to listen; port 0 takes a free one.
-        address: SocketAddr,
-    },
-    /// Send one datagram and print the answer.
-    Send {
-        /// Where the server listens.
-        address: SocketAddr,
-        /// The text.
-        text: String,
-    },
+    command: EchoCommand,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Serve { address } => serve(address).await,
-        Command::Send { address, text } => send(address, &text).await,
+        EchoCommand::Serve { address } => serve(address).await,
+        EchoCommand::Send { address, text } => send(address, &text).await,
     };
     cli::exit("echo-udp", result)
 }

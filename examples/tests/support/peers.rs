@@ -1,10 +1,11 @@
 //! Real servers, started on free loopback ports in a folder of the test's own.
 
 use super::{Process, certificate, find, free_port, wait_for};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// The zone that the DNS servers serve as `example.com`.
 pub(crate) const ZONE: &str = r#"$ORIGIN example.com.
@@ -40,6 +41,27 @@ fn localhost(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
+/// Waits until the zone is served: a server may listen before it has loaded it.
+fn wait_for_zone(process: &mut Process, address: SocketAddr) {
+    // example.com, SOA, IN.
+    let query = b"\x00\x01\0\0\0\x01\0\0\0\0\0\0\x07example\x03com\0\0\x06\0\x01";
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let timeout = Some(Duration::from_millis(100));
+    socket.set_read_timeout(timeout).expect("a timeout");
+    let mut reply = [0; 512];
+    for _ in 0..200 {
+        process.check();
+        let asked = socket.send_to(query, address);
+        if asked.is_ok() && socket.recv(&mut reply).is_ok() {
+            if reply[3] & 0x0f == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    panic!("{address} does not serve the zone");
+}
+
 /// nsd, serving [`zone_text`]. `None` when it is not installed.
 pub(crate) fn nsd(folder: &Path) -> Option<(Process, SocketAddr)> {
     let program = find("nsd")?;
@@ -70,7 +92,7 @@ zone:
     let mut command = Command::new(program);
     command.arg("-d").arg("-c").arg(folder.join("nsd.conf"));
     let mut process = Process::start(command.stderr(Stdio::null()));
-    wait_for(&mut process, address);
+    wait_for_zone(&mut process, address);
     Some((process, address))
 }
 
@@ -100,7 +122,7 @@ zone "example.com" {{ type primary; file "example.com.zone"; }};
     let mut command = Command::new(program);
     command.args(["-f", "-c"]).arg(folder.join("named.conf"));
     let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    wait_for(&mut process, address);
+    wait_for_zone(&mut process, address);
     Some((process, address))
 }
 

@@ -1,9 +1,9 @@
 //! The driver of the DNS stub: datagrams by sockets, and connections as the stub wishes.
 
-use super::clock::{Clock, Timer};
-use super::sockets::{SocketStats, Sockets};
+use super::clock::Clock;
+use super::datagram::Datagram;
+use super::sockets::SocketStats;
 use super::stream::{Options, Stream};
-use crate::shape::DatagramMachine;
 use core::future::Future;
 use core::net::SocketAddr;
 use core::pin::Pin;
@@ -16,9 +16,6 @@ use proto_dns::{Config, Failure, Limits, QueryId, Transport, UsageError};
 use std::collections::VecDeque;
 use std::io;
 use tokio::net::TcpStream;
-
-/// Steps taken in one turn before other tasks get theirs.
-const WORK_BUDGET: u32 = 64;
 
 /// What [`Stub::lookup`] found.
 #[derive(Debug)]
@@ -89,14 +86,12 @@ impl core::fmt::Debug for Connection {
 /// ```
 #[derive(Debug)]
 pub struct Stub {
-    machine: client::Stub,
+    /// The stub itself, and all that goes by datagrams.
+    datagrams: Datagram<client::Stub>,
     clock: Clock,
-    timer: Timer,
-    sockets: Sockets,
     connections: Vec<(ConnectionId, Connection)>,
     /// Events of other queries that came during a lookup.
     passed_over: VecDeque<Event>,
-    work: u32,
 }
 
 impl Stub {
@@ -105,13 +100,14 @@ impl Stub {
     pub fn new(config: Config, limits: Limits, seed: [u8; 32]) -> Self {
         let clock = Clock::new();
         Self {
-            machine: client::Stub::new(clock.now(), config, limits, seed),
+            datagrams: Datagram::with_clock(
+                client::Stub::new(clock.now(), config, limits, seed),
+                None,
+                clock,
+            ),
             clock,
-            timer: Timer::default(),
-            sockets: Sockets::new(None),
             connections: Vec::new(),
             passed_over: VecDeque::new(),
-            work: 0,
         }
     }
 
@@ -127,7 +123,7 @@ impl Stub {
         options: QueryOptions,
     ) -> Result<Lookup, LookupError> {
         let begin = self.clock.now();
-        let wanted = self.machine.query(question, options)?;
+        let wanted = self.machine_mut().query(question, options)?;
         loop {
             let event = core::future::poll_fn(|cx| self.poll_machine(cx)).await;
             match event {
@@ -163,7 +159,7 @@ impl Stub {
         question: Question,
         options: QueryOptions,
     ) -> Result<QueryId, UsageError> {
-        self.machine.query(question, options)
+        self.machine_mut().query(question, options)
     }
 
     /// Waits for the end of any query. Cancel-safe. Waits for ever when there is none.
@@ -176,33 +172,23 @@ impl Stub {
 
     /// The machine, for its other commands and its counters.
     pub fn machine_mut(&mut self) -> &mut client::Stub {
-        &mut self.machine
+        self.datagrams.machine_mut()
     }
 
     /// What became of datagrams outside the machine.
     #[must_use]
     pub fn socket_stats(&self) -> SocketStats {
-        self.sockets.stats()
+        self.datagrams.socket_stats()
     }
 
     fn poll_machine(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
-            if self.work >= WORK_BUDGET {
-                self.work = 0;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            self.work = self.work.saturating_add(1);
-            if let Some(event) = self.machine.poll_event() {
+            if let Poll::Ready(event) = self.datagrams.poll_next(cx) {
                 return Poll::Ready(event);
             }
             let acted = self.act();
-            let sent = self.poll_send(cx);
-            let received = self.poll_receive(cx);
             let connected = self.poll_connections(cx);
-            let fired = self.poll_timer(cx);
-            if !(acted || sent || received || connected || fired) {
-                self.work = 0;
+            if !(acted || connected) {
                 return Poll::Pending;
             }
         }
@@ -210,8 +196,9 @@ impl Stub {
 
     /// Carries out what the stub wishes.
     fn act(&mut self) -> bool {
+        let now = self.clock.now();
         let mut progress = false;
-        while let Some(action) = self.machine.poll_action(self.clock.now()) {
+        while let Some(action) = self.datagrams.machine_mut().poll_action(now) {
             progress = true;
             match action {
                 Action::Connect { id, to } => {
@@ -232,28 +219,6 @@ impl Stub {
         progress
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut progress = false;
-        while self.sockets.poll_ready(cx).is_ready() {
-            let Some(step) = DatagramMachine::poll_transmit(&mut self.machine, self.clock.now())
-            else {
-                break;
-            };
-            self.sockets.carry_out(step);
-            progress = true;
-        }
-        progress
-    }
-
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> bool {
-        let Poll::Ready((local, from, data)) = self.sockets.poll_receive(cx) else {
-            return false;
-        };
-        let now = self.clock.now();
-        DatagramMachine::handle_datagram(&mut self.machine, now, local, from, data);
-        true
-    }
-
     /// Lets each connection go on; true when the stub was told of something.
     fn poll_connections(&mut self, cx: &mut Context<'_>) -> bool {
         let mut facts = Vec::new();
@@ -265,7 +230,7 @@ impl Stub {
                     Poll::Ready(Ok(socket)) => {
                         let _ = socket.set_nodelay(true);
                         // The ids of the queries are the stub's: this machine makes none.
-                        let limits = self.machine.limits().clone();
+                        let limits = self.datagrams.machine().limits().clone();
                         let machine = client::Stream::new(self.clock.now(), limits, [0; 32]);
                         let options = Options::default();
                         let stream = Stream::with_options(machine, socket, self.clock, options);
@@ -281,7 +246,8 @@ impl Stub {
                     Poll::Ready(Ok(Some(client::stream::Event::PeerClosed) | None) | Err(_)) => {
                         Fact::Closed
                     }
-                    Poll::Ready(Ok(Some(_))) => continue,
+                    // The other events are about queries of the connection's own: there are none.
+                    Poll::Ready(Ok(Some(_))) => Fact::Closed,
                 },
             };
             facts.push((*id, fact));
@@ -290,11 +256,11 @@ impl Stub {
         let now = self.clock.now();
         for (id, fact) in facts {
             match fact {
-                Fact::Connected => self.machine.handle_connected(now, id),
-                Fact::Message(message) => self.machine.handle_message(now, id, &message),
+                Fact::Connected => self.machine_mut().handle_connected(now, id),
+                Fact::Message(message) => self.machine_mut().handle_message(now, id, &message),
                 Fact::Failed => {
                     self.connections.retain(|(open, _)| *open != id);
-                    self.machine.handle_connect_failed(now, id);
+                    self.machine_mut().handle_connect_failed(now, id);
                 }
                 Fact::Closed => self.lose(id),
             }
@@ -304,16 +270,8 @@ impl Stub {
 
     fn lose(&mut self, id: ConnectionId) {
         self.connections.retain(|(open, _)| *open != id);
-        self.machine.handle_closed(self.clock.now(), id);
-    }
-
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = self.machine.poll_timeout();
-        if self.timer.poll(cx, self.clock, deadline).is_pending() {
-            return false;
-        }
-        self.machine.handle_timeout(self.clock.now());
-        true
+        let now = self.clock.now();
+        self.machine_mut().handle_closed(now, id);
     }
 }
 
