@@ -133,7 +133,7 @@ impl<A: StreamApp> StreamRun<A> {
                 self.drain_events(script);
                 self.drain_output(usize::MAX);
             }
-            14 => self.establish_tls(),
+            14 => self.establish_tls(script),
             _ => match step / 16 {
                 0 | 1 => self.machine.close(),
                 2 | 3 => {
@@ -254,12 +254,18 @@ impl<A: StreamApp> StreamRun<A> {
         );
     }
 
-    fn establish_tls(&mut self) {
-        if !self.gone {
-            self.in_handshake = false;
-            let tls = TlsInfo::default();
-            self.machine.handle_tls_established(self.now, tls);
+    /// Octets that came in plaintext before the handshake are an error, and nothing else.
+    fn establish_tls(&mut self, script: &mut Take<'_>) {
+        if self.gone {
+            return;
         }
+        if core::mem::take(&mut self.in_handshake) {
+            let has_plaintext = !self.input.is_empty();
+            self.drain_events(script);
+            assert!(self.failed || !has_plaintext, "plaintext where TLS begins");
+        }
+        let tls = TlsInfo::default();
+        self.machine.handle_tls_established(self.now, tls);
     }
 
     fn disconnect(&mut self) {
@@ -276,7 +282,7 @@ impl<A: StreamApp> StreamRun<A> {
             self.app.settle(&mut self.machine, self.now);
             self.drain_output(usize::MAX);
             if self.in_handshake {
-                self.establish_tls();
+                self.establish_tls(script);
             }
         }
         if !self.gone && !self.in_handshake {
