@@ -136,9 +136,18 @@ impl StreamScenario for Served {
     }
 }
 
-#[test]
-fn server_stream_keeps_the_rules() {
-    StreamKit::new(Served::default).all();
+netio::kit_rules! {
+    [StreamKit::new(Served::default)];
+    r1_server_stream_any_order_of_calls_gives_the_same => r1_any_order,
+    r2_server_stream_time_never_runs_backwards => r2_time,
+    r3_server_stream_deadlines_progress => r3_timers,
+    r4_server_stream_reads_when_reading_helps => r4_reading,
+    r6_server_stream_end_of_input_is_an_event_or_an_error => r6_eof,
+    r6_server_stream_disconnect_at_every_position => r6_disconnect,
+    r7_server_stream_output_keeps_to_its_budget => r7_budget,
+    r10_server_stream_stale_answers_change_nothing => r10_stale_answers,
+    r12_server_stream_nonsense_is_bounded => nonsense,
+    r13_server_stream_any_split_gives_the_same => r13_any_split,
 }
 
 #[test]
@@ -314,9 +323,18 @@ impl StreamScenario for Asking {
     }
 }
 
-#[test]
-fn client_stream_keeps_the_rules() {
-    StreamKit::new(Asking::default).all();
+netio::kit_rules! {
+    [StreamKit::new(Asking::default)];
+    r1_client_stream_any_order_of_calls_gives_the_same => r1_any_order,
+    r2_client_stream_time_never_runs_backwards => r2_time,
+    r3_client_stream_deadlines_progress => r3_timers,
+    r4_client_stream_reads_when_reading_helps => r4_reading,
+    r6_client_stream_end_of_input_is_an_event_or_an_error => r6_eof,
+    r6_client_stream_disconnect_at_every_position => r6_disconnect,
+    r7_client_stream_output_keeps_to_its_budget => r7_budget,
+    r10_client_stream_stale_answers_change_nothing => r10_stale_answers,
+    r12_client_stream_nonsense_is_bounded => nonsense,
+    r13_client_stream_any_split_gives_the_same => r13_any_split,
 }
 
 #[test]
@@ -525,9 +543,13 @@ impl DatagramScenario for ServedDatagrams {
     }
 }
 
-#[test]
-fn server_datagram_keeps_the_rules() {
-    DatagramKit::new(ServedDatagrams::default).all();
+netio::kit_rules! {
+    [DatagramKit::new(ServedDatagrams::default)];
+    r1_server_datagram_any_order_of_calls_gives_the_same => r1_any_order,
+    r2_server_datagram_time_never_runs_backwards => r2_time,
+    r3_server_datagram_deadlines_progress => r3_timers,
+    r12_server_datagram_nonsense_is_bounded => nonsense,
+    server_datagram_ignores_forgeries => forgeries,
 }
 
 #[test]
@@ -723,9 +745,13 @@ impl DatagramScenario for Resolving {
     }
 }
 
-#[test]
-fn stub_keeps_the_rules() {
-    DatagramKit::new(Resolving::default).all();
+netio::kit_rules! {
+    [DatagramKit::new(Resolving::default)];
+    r1_stub_any_order_of_calls_gives_the_same => r1_any_order,
+    r2_stub_time_never_runs_backwards => r2_time,
+    r3_stub_deadlines_progress => r3_timers,
+    r12_stub_nonsense_is_bounded => nonsense,
+    stub_ignores_forgeries => forgeries,
 }
 
 #[test]
