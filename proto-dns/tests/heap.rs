@@ -144,11 +144,12 @@ fn nasty() -> Vec<(&'static str, Vec<u8>)> {
         chain.extend((0xc000 | last as u16).to_be_bytes());
         last = next;
     }
-    let pointer = (0xc000 | last as u16).to_be_bytes();
     let mut body = record(b"\0", Type(999), &chain);
-    let ns = record(&pointer, Type::NS, &pointer);
-    let count = (65_535 - 12 - body.len()) / ns.len();
-    body.extend(ns.repeat(count));
+    let count = (65_535 - 12 - body.len()) / 14;
+    for turn in 0..count {
+        let pointer = (0xc000 | (last - 4 * (turn % 32)) as u16).to_be_bytes();
+        body.extend(record(&pointer, Type::NS, &pointer));
+    }
     nasty.push(("pointer chains", raw([0, count as u16 + 1, 0, 0], &body)));
     let options = b"\0\x0c\0\0".repeat(16_000);
     let mut opt = b"\0\0\x29\x04\xd0\0\0\0\0".to_vec();
