@@ -112,7 +112,7 @@ fn scripts() -> Vec<Seed> {
         (
             "pop3_server_script",
             "injection".into(),
-            vec![1, 0x3f, 1, 11, 6, 8, 17, 6, 10],
+            vec![1, 0x3f, 1, 11, 6, 8, 17, 14, 6, 10],
         ),
         (
             "pop3_server_script",
