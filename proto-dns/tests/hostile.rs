@@ -181,28 +181,35 @@ fn pointers_to_nothing_but_pointers_are_refused_after_127() {
 /// What the table remembers of the middle of a chain is what is left from there on, not the whole.
 #[test]
 fn chains_that_branch_off_in_the_middle_are_measured_from_there() {
-    let mut data = b"\0".to_vec();
-    let mut places = vec![23];
-    let mut point = |places: &mut Vec<usize>, to: usize| {
-        places.push(23 + data.len());
-        data.extend((0xc000 | places[to] as u16).to_be_bytes());
-    };
-    // A hundred pointers, and sixty more that begin at the fiftieth.
-    for to in 0..100 {
-        point(&mut places, to);
+    // Of pointers alone, and of pointers with a label in front of each.
+    for label in [&b""[..], b"\x01a"] {
+        let mut data = b"\0".to_vec();
+        let mut places = vec![23];
+        let mut point = |places: &mut Vec<usize>, to: usize| {
+            places.push(23 + data.len());
+            data.extend(label);
+            data.extend((0xc000 | places[to] as u16).to_be_bytes());
+        };
+        // A hundred, and sixty more that begin at the fiftieth.
+        for to in 0..100 {
+            point(&mut places, to);
+        }
+        point(&mut places, 50);
+        for to in 101..160 {
+            point(&mut places, to);
+        }
+        let owner = |place: usize| (0xc000 | places[place] as u16).to_be_bytes();
+        let mut body = record(b"\0", Type(999), &data);
+        // So often that the quick way's budget is spent.
+        for turn in 0..400 {
+            body.extend(record(&owner(100 - turn % 32), Type::A, &[1, 2, 3, 4]));
+        }
+        body.extend(record(&owner(160), Type::A, &[1, 2, 3, 4]));
+        let message = raw([0, 402, 0, 0], &body);
+        let message = Message::parse(&message).unwrap();
+        let last = message.answers().last().unwrap().owner;
+        assert_eq!(last.wire_len(), 110 * label.len() + 1);
     }
-    point(&mut places, 50);
-    for to in 101..160 {
-        point(&mut places, to);
-    }
-    let owner = |place: usize| (0xc000 | places[place] as u16).to_be_bytes();
-    let mut body = record(b"\0", Type(999), &data);
-    // So often that the quick way's budget is spent.
-    for turn in 0..400 {
-        body.extend(record(&owner(100 - turn % 32), Type::A, &[1, 2, 3, 4]));
-    }
-    body.extend(record(&owner(160), Type::A, &[1, 2, 3, 4]));
-    assert!(Message::parse(&raw([0, 402, 0, 0], &body)).is_ok());
 }
 
 /// The same names are judged alike by the quick way and by the table that takes over when a message
