@@ -263,7 +263,7 @@ fn answer_deadline_makes_questions_stale() {
     machine.handle_datagram(T0, LocalId::MAIN, from, &asked);
     assert_eq!(machine.poll_timeout(), Some(late));
     machine.handle_timeout(late);
-    assert_eq!(machine.drop(ask), Err(UsageError::StaleAsk));
+    assert_eq!(machine.discard(ask), Err(UsageError::StaleAsk));
     // The one that was not even fetched is gone too.
     assert_eq!(machine.poll_event(), None);
     assert_eq!(machine.stats().expired, 2);

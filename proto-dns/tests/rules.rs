@@ -522,7 +522,7 @@ impl DatagramScenario for ServedDatagrams {
         {
             // The kit also delivers to sockets that nobody bound, and rightly wants nothing from there.
             if local != LocalId::MAIN {
-                return machine.drop(ask).unwrap();
+                return machine.discard(ask).unwrap();
             }
             log.say(format!("{from} {message:?}"));
             self.open.push_back((ask, message));

@@ -120,7 +120,7 @@ impl ServerStream {
             .expect("in range");
         let reply = match choice % 4 {
             0 => {
-                if machine.drop(ask).is_ok() {
+                if machine.discard(ask).is_ok() {
                     self.settled += 1;
                 }
                 return;
@@ -185,7 +185,7 @@ impl StreamApp for ServerStream {
 
     fn settle(&mut self, machine: &mut server_stream::Stream, _: Duration) {
         for (ask, _) in self.open.drain(..) {
-            if machine.drop(ask).is_ok() {
+            if machine.discard(ask).is_ok() {
                 self.settled += 1;
             }
         }
@@ -236,7 +236,7 @@ impl ServerDatagram {
         let (ask, message, from, local) = self.open.remove(index).expect("in range");
         let reply = match choice % 4 {
             0 => {
-                let _ = machine.drop(ask);
+                let _ = machine.discard(ask);
                 return;
             }
             1 => AUTHORITY.reply(&message, Transport::Udp).unwrap_or(message),

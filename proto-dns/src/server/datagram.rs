@@ -11,7 +11,7 @@ use bytes::Bytes;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-/// A query waits for its answer. Hand it back to [`Datagram::answer`] or [`Datagram::drop`] once.
+/// A query waits for its answer. Hand it back to [`Datagram::answer`] or [`Datagram::discard`] once.
 #[must_use = "an open question holds a place until it is answered or dropped"]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ask(u64);
@@ -22,7 +22,7 @@ pub struct Ask(u64);
 pub enum Event {
     /// A message that is no response. Emitted once for each; nothing but the header was looked at.
     Query {
-        /// The question that [`Datagram::answer`] or [`Datagram::drop`] settles.
+        /// The question that [`Datagram::answer`] or [`Datagram::discard`] settles.
         ask: Ask,
         /// The message.
         message: Bytes,
@@ -179,7 +179,7 @@ impl Datagram {
     /// # Errors
     ///
     /// [`UsageError::StaleAsk`] when the question is not open any more.
-    pub fn drop(&mut self, ask: Ask) -> Result<(), UsageError> {
+    pub fn discard(&mut self, ask: Ask) -> Result<(), UsageError> {
         self.open.remove(&ask.0).ok_or(UsageError::StaleAsk)?;
         count(&mut self.stats.dropped);
         Ok(())
@@ -198,7 +198,7 @@ impl Datagram {
     ) -> Result<(), UsageError> {
         match authority.reply(message, Transport::Udp) {
             Some(reply) => self.answer(ask, reply),
-            None => self.drop(ask),
+            None => self.discard(ask),
         }
     }
 

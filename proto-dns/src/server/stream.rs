@@ -23,7 +23,7 @@ use alloc::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
-/// A query waits for its answer. Hand it back to [`Stream::answer`] or [`Stream::drop`] once.
+/// A query waits for its answer. Hand it back to [`Stream::answer`] or [`Stream::discard`] once.
 #[must_use = "an open question holds a place until it is answered or dropped"]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ask(u64);
@@ -34,7 +34,7 @@ pub struct Ask(u64);
 pub enum Event {
     /// A message that is no response. Emitted once for each; nothing but the header was looked at.
     Query {
-        /// The question that [`Stream::answer`] or [`Stream::drop`] settles.
+        /// The question that [`Stream::answer`] or [`Stream::discard`] settles.
         ask: Ask,
         /// The message, without its length.
         message: Bytes,
@@ -221,7 +221,7 @@ impl Stream {
     /// # Errors
     ///
     /// [`UsageError::StaleAsk`] when the question is not open any more.
-    pub fn drop(&mut self, ask: Ask) -> Result<(), UsageError> {
+    pub fn discard(&mut self, ask: Ask) -> Result<(), UsageError> {
         self.settle(ask)?;
         self.stats.dropped = self.stats.dropped.saturating_add(1);
         Ok(())
@@ -240,7 +240,7 @@ impl Stream {
     ) -> Result<(), UsageError> {
         match authority.reply(message, Transport::Tcp) {
             Some(reply) => self.answer(ask, reply),
-            None => self.drop(ask),
+            None => self.discard(ask),
         }
     }
 
