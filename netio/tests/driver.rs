@@ -283,3 +283,16 @@ async fn answers_leave_by_the_socket_that_was_asked_and_fresh_sockets_have_their
         () = ask => {}
     }
 }
+
+#[tokio::test]
+async fn debug_shows_nothing_of_what_travels() {
+    let (near, mut far) = tokio::io::duplex(64);
+    let mut driver = Stream::new(Lines::default(), near);
+    tokio::io::AsyncWriteExt::write_all(&mut far, b"PASS hungry, and more to come")
+        .await
+        .unwrap();
+    let _ = tokio::time::timeout(Duration::from_millis(10), driver.next()).await;
+    let shown = format!("{driver:?}");
+    assert!(shown.contains("input_len: 29"), "{shown}");
+    assert!(!shown.contains("hungry"), "{shown}");
+}

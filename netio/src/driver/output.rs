@@ -1,6 +1,7 @@
 //! What a machine has said and the transport has not taken yet.
 
 use bytes::{Buf, Bytes};
+use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::collections::VecDeque;
@@ -11,10 +12,17 @@ use tokio::io::AsyncWrite;
 const MAX_SLICES: usize = 16;
 
 /// A queue of pieces that go out in order, several in one write.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Output {
     pieces: VecDeque<Bytes>,
     len: usize,
+}
+
+impl fmt::Debug for Output {
+    /// Without the octets: there are passwords among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Output({} octets)", self.len)
+    }
 }
 
 impl Output {

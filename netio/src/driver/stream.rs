@@ -14,6 +14,7 @@ use super::output::Output;
 use super::transport::Transport;
 use crate::shape::{StreamMachine, StreamTransmit};
 use bytes::{Buf, Bytes, BytesMut};
+use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -66,7 +67,6 @@ impl Default for Options {
 }
 
 /// What is to be done once all octets before it have been written.
-#[derive(Debug)]
 enum Step {
     Urgent(Bytes),
     StartTls,
@@ -93,7 +93,6 @@ enum WriteSide {
 }
 
 /// Runs one stream machine over one transport.
-#[derive(Debug)]
 pub struct Stream<M, T> {
     machine: M,
     io: T,
@@ -111,6 +110,21 @@ pub struct Stream<M, T> {
     dead: bool,
     failure: Option<io::Error>,
     work: u32,
+}
+
+impl<M: fmt::Debug, T: fmt::Debug> fmt::Debug for Stream<M, T> {
+    /// Without what was read and what is to be written: there are passwords among it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("machine", &self.machine)
+            .field("io", &self.io)
+            .field("input_len", &self.input.len())
+            .field("output", &self.output)
+            .field("read_side", &self.read_side)
+            .field("write_side", &self.write_side)
+            .field("dead", &self.dead)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<M: StreamMachine, T: Transport> Stream<M, T> {
