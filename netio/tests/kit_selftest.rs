@@ -1,5 +1,6 @@
 //! The kit proven on a machine that is right, and on machines that each break one rule.
 
+#![cfg(feature = "sim")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

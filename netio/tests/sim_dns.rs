@@ -1,7 +1,7 @@
 //! DNS on the virtual network: a stub with its connections as a node, servers over both transports,
 //! bad paths, failures and a forger.
 
-#![cfg(feature = "dns")]
+#![cfg(all(feature = "dns", feature = "sim"))]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

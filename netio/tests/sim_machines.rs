@@ -1,5 +1,6 @@
 //! Machines on the virtual network: pairs, servers, TLS, recordings that play again.
 
+#![cfg(feature = "sim")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

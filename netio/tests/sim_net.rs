@@ -1,6 +1,7 @@
 //! The virtual network: streams, datagrams, shared links, failures, and the same run from the same
 //! seed.
 
+#![cfg(feature = "sim")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,7 +1,7 @@
 //! POP3 on the virtual network: upgrade, streaming, locks and commits over wires that tear, stall
 //! and break.
 
-#![cfg(feature = "mail")]
+#![cfg(all(feature = "mail", feature = "sim"))]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
