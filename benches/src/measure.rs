@@ -17,6 +17,11 @@ pub struct Timing {
     pub median: f64,
     /// The distance between the quartiles, as a part of the median.
     pub spread: f64,
+    /// How many times as long as ours it takes: the median of the ratios of each round, in which
+    /// both had their turns within a few milliseconds, so that what slows both down cancels out.
+    pub ratio: f64,
+    /// The distance between the quartiles of the ratios, as a part of their median.
+    pub ratio_spread: f64,
 }
 
 /// Measures all jobs of a case. Nothing is told of one that says by a zero that it did not do it.
@@ -34,9 +39,13 @@ pub fn measure(case: &mut Case) -> Vec<(&'static str, Option<Timing>)> {
             times.extend(repetitions.map(|repetitions| turn(job, repetitions)));
         }
     }
+    let ours = turns
+        .first()
+        .map(|(_, _, _, times)| times.clone())
+        .unwrap_or_default();
     turns
         .into_iter()
-        .map(|(who, _, _, times)| (who, summary(times)))
+        .map(|(who, _, _, times)| (who, summary(times, &ours)))
         .collect()
 }
 
@@ -63,12 +72,30 @@ fn nanos(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e9
 }
 
-fn summary(mut times: Vec<f64>) -> Option<Timing> {
-    times.sort_by(f64::total_cmp);
-    let at = |part: usize| times.get(times.len().saturating_sub(1) * part / 4).copied();
-    let median = at(2)?;
+fn summary(times: Vec<f64>, ours: &[f64]) -> Option<Timing> {
+    let ratios = times
+        .iter()
+        .zip(ours)
+        .map(|(time, ours)| time / ours)
+        .collect();
+    let (median, spread) = quartiles(times)?;
+    let (ratio, ratio_spread) = quartiles(ratios)?;
     Some(Timing {
         median,
-        spread: (at(3)? - at(1)?) / median,
+        spread,
+        ratio,
+        ratio_spread,
     })
+}
+
+/// The median, and the distance between the quartiles as a part of it.
+fn quartiles(mut values: Vec<f64>) -> Option<(f64, f64)> {
+    values.sort_by(f64::total_cmp);
+    let at = |part: usize| {
+        values
+            .get(values.len().saturating_sub(1) * part / 4)
+            .copied()
+    };
+    let median = at(2)?;
+    Some((median, (at(3)? - at(1)?) / median))
 }

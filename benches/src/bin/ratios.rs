@@ -15,7 +15,7 @@ fn main() {
         only.is_empty() || only.iter().any(|part| told.contains(part.as_str()))
     });
     println!("medians of {ROUNDS} interleaved rounds; +- is the distance between the quartiles");
-    println!("ratio above 1: the peer takes so many times as long as we do\n");
+    println!("last column: how many times as long as ours the peer takes, round by round\n");
     let mut group = "";
     let mut ratios: Vec<(&str, &str, f64)> = Vec::new();
     let count = cases.len();
@@ -27,21 +27,17 @@ fn main() {
             println!("{group}");
         }
         println!("  {}", case.name);
-        let ours = timings.first().and_then(|(_, timing)| *timing);
-        let ours = ours.map_or(f64::NAN, |timing| timing.median);
         for (index, (who, timing)) in timings.iter().enumerate() {
             let Some(timing) = timing else {
                 println!("    {who:<24}{:>14}", "refuses it");
                 continue;
             };
-            let ratio = timing.median / ours;
-            let told = if index == 0 {
-                String::new()
-            } else {
-                format!("{ratio:6.2}")
+            let told = match index {
+                0 => String::new(),
+                _ => format!("{:6.2} +-{:.0}%", timing.ratio, timing.ratio_spread * 100.0),
             };
             if index > 0 {
-                ratios.push((case.group, who, ratio));
+                ratios.push((case.group, who, timing.ratio));
             }
             println!(
                 "    {who:<24}{:>14}{:>14}  {told}",
