@@ -134,7 +134,9 @@ pub enum Error {
     IdleTimeout,
 }
 
-/// A call that the caller should not have made. The machine is as it was before.
+/// A call that the caller should not have made. The machine is as it was before, but for
+/// [`MessageLength`](Self::MessageLength) as the answer to a question: its `Ask` is spent, so the
+/// question is settled without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageError {

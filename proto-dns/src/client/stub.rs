@@ -71,7 +71,8 @@ pub enum Action {
     },
     /// Send a message, its length in front: [`client::Stream::send`](super::Stream::send) does.
     Send {
-        /// A connection that was said to be connected.
+        /// A connection that was said to be connected. If it has ended since, do nothing: the stub
+        /// learns of it, or has learnt of it, by [`Stub::handle_closed`].
         id: ConnectionId,
         /// The message.
         message: Bytes,
