@@ -79,7 +79,8 @@ fn add_pop3(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<
 fn add_dns(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let authority: Arc<Authority> = Arc::new(zones::lecture()?);
     let (tcp, udp) = bind_both("dns", address)?;
-    let machine = proto_dns::server::Datagram::new(Duration::ZERO, proto_dns::Limits::default());
+    let limits = Arc::new(proto_dns::Limits::default());
+    let machine = proto_dns::server::Datagram::new(Duration::ZERO, Arc::clone(&limits));
     services.push(Service::DnsUdp(
         udp,
         Box::new((machine, DnsUdp(Arc::clone(&authority)))),
@@ -87,8 +88,7 @@ fn add_dns(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<d
     services.push(Service::DnsTcp(
         tcp,
         Box::new(move |now| {
-            let limits = proto_dns::Limits::default();
-            let machine = proto_dns::server::Stream::new(now, limits);
+            let machine = proto_dns::server::Stream::new(now, Arc::clone(&limits));
             (machine, DnsTcp(Arc::clone(&authority)))
         }),
     ));

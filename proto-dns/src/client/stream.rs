@@ -21,6 +21,7 @@ use crate::stream::Transmit;
 use crate::wire::{Header, MessageBuf, Question, tcp};
 use crate::{Error, Limits, UsageError};
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
@@ -89,7 +90,7 @@ struct Query {
 /// [`Stub`](super::Stub) wants.
 #[derive(Debug)]
 pub struct Stream {
-    limits: Limits,
+    limits: Arc<Limits>,
     random: Random,
     state: State,
     queries: BTreeMap<QueryId, Query>,
@@ -114,8 +115,10 @@ pub struct Stream {
 
 impl Stream {
     /// A connection that was made at `now`. The seed is for the ids of queries.
+    /// Limits may be shared: pass an `Arc`.
     #[must_use]
-    pub fn new(now: Duration, limits: Limits, seed: [u8; 32]) -> Self {
+    pub fn new(now: Duration, limits: impl Into<Arc<Limits>>, seed: [u8; 32]) -> Self {
+        let limits = limits.into();
         Self {
             random: Random::new(seed),
             state: State::Open,
@@ -339,7 +342,7 @@ impl Stream {
 
     /// The bounds that were set.
     #[must_use]
-    pub const fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &Limits {
         &self.limits
     }
 

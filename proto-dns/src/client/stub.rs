@@ -23,6 +23,7 @@ use crate::random::Random;
 use crate::wire::{Header, MessageBuf, Question, Rcode};
 use crate::{Config, Limits, UsageError};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
@@ -150,8 +151,8 @@ pub struct Stats {
 /// ```
 #[derive(Debug)]
 pub struct Stub {
-    config: Config,
-    limits: Limits,
+    config: Arc<Config>,
+    limits: Arc<Limits>,
     now: Duration,
     random: Random,
     queries: BTreeMap<QueryId, Query>,
@@ -184,13 +185,17 @@ const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 impl Stub {
     /// A stub that begins at `now`. The seed must be unpredictable: ids and the case of letters come
-    /// from it.
+    /// from it. Configuration and limits may be shared: pass an `Arc`.
     #[must_use]
-    pub fn new(now: Duration, mut config: Config, limits: Limits, seed: [u8; 32]) -> Self {
-        config.servers.truncate(MAX_SERVERS);
+    pub fn new(
+        now: Duration,
+        config: impl Into<Arc<Config>>,
+        limits: impl Into<Arc<Limits>>,
+        seed: [u8; 32],
+    ) -> Self {
         Self {
-            config,
-            limits,
+            config: config.into(),
+            limits: limits.into(),
             now,
             random: Random::new(seed),
             queries: BTreeMap::new(),
@@ -221,7 +226,7 @@ impl Stub {
         question: Question,
         options: QueryOptions,
     ) -> Result<QueryId, UsageError> {
-        let servers = self.config.servers.len();
+        let servers = servers(&self.config).len();
         if servers == 0 {
             return Err(UsageError::NoServers);
         }
@@ -284,7 +289,7 @@ impl Stub {
         let State::Udp { attempt, .. } = &query.state else {
             return count(&mut self.stats.unexpected);
         };
-        let Some(&server) = self.config.servers.get(attempt.server) else {
+        let Some(&server) = servers(&self.config).get(attempt.server) else {
             return;
         };
         let most = match attempt.edns {
@@ -459,13 +464,13 @@ impl Stub {
 
     /// How it behaves.
     #[must_use]
-    pub const fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         &self.config
     }
 
     /// The bounds that were set.
     #[must_use]
-    pub const fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
@@ -487,7 +492,7 @@ impl Stub {
             return;
         };
         let rounds = self.config.attempts.max(1);
-        let servers = self.config.servers.len();
+        let servers = servers(&self.config).len();
         if query.pick(servers, rounds).is_none() {
             let failure = query.failure;
             return self.fail(id, failure);
@@ -674,7 +679,7 @@ impl Stub {
     /// What both kinds of attempt begin with: a server, and until when to wait for it.
     fn begin(&mut self, id: QueryId, patience: Duration) -> Option<(usize, Duration)> {
         let query = self.queries.get_mut(&id)?;
-        let servers = self.config.servers.len();
+        let servers = servers(&self.config).len();
         let picked = query.pick(servers, self.config.attempts.max(1));
         let deadline = *query.deadline.get_or_insert(
             self.now
@@ -693,7 +698,7 @@ impl Stub {
     fn start_udp(&mut self, id: QueryId) -> Option<Transmit> {
         let (server, expires) = self.begin(id, self.config.timeout)?;
         let query = self.queries.get_mut(&id)?;
-        let to = *self.config.servers.get(server)?;
+        let to = *servers(&self.config).get(server)?;
         let edns = query.options.edns && query.plain & server_bit(server) == 0;
         let dns_id = self.random.id();
         let mix = self.config.mix_case.then_some(&mut self.random);
@@ -727,7 +732,7 @@ impl Stub {
         let Some((server, expires)) = self.begin(id, patience) else {
             return;
         };
-        let Some(&to) = self.config.servers.get(server) else {
+        let Some(&to) = servers(&self.config).get(server) else {
             return;
         };
         let connection = self.connection_to(to);
@@ -797,4 +802,10 @@ impl Stub {
 
 const fn count(counter: &mut u64) {
     *counter = counter.saturating_add(1);
+}
+
+/// The servers that are used.
+fn servers(config: &Config) -> &[SocketAddr] {
+    let servers = config.servers.as_slice();
+    servers.get(..MAX_SERVERS).unwrap_or(servers)
 }

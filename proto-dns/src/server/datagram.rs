@@ -7,6 +7,7 @@ use crate::datagram::{Local, LocalId, Transmit};
 use crate::event::Transport;
 use crate::wire::{Header, MAX_MESSAGE};
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -68,7 +69,7 @@ struct Open {
 /// question.
 #[derive(Debug)]
 pub struct Datagram {
-    limits: Limits,
+    limits: Arc<Limits>,
     now: Duration,
     /// Ids and times both rise.
     open: BTreeMap<u64, Open>,
@@ -80,27 +81,17 @@ pub struct Datagram {
 }
 
 impl Datagram {
-    /// A server that begins at `now`.
+    /// A server that begins at `now`. Limits may be shared: pass an `Arc`.
     #[must_use]
-    pub const fn new(now: Duration, limits: Limits) -> Self {
+    pub fn new(now: Duration, limits: impl Into<Arc<Limits>>) -> Self {
         Self {
-            limits,
+            limits: limits.into(),
             now,
             open: BTreeMap::new(),
             events: VecDeque::new(),
             answers: VecDeque::new(),
             next_ask: 0,
-            stats: Stats {
-                queries: 0,
-                answers: 0,
-                dropped: 0,
-                expired: 0,
-                malformed: 0,
-                not_queries: 0,
-                overflows: 0,
-                octets_in: 0,
-                octets_out: 0,
-            },
+            stats: Stats::default(),
         }
     }
 
@@ -236,7 +227,7 @@ impl Datagram {
 
     /// The bounds that were set.
     #[must_use]
-    pub const fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &Limits {
         &self.limits
     }
 

@@ -20,6 +20,7 @@ use crate::stream::Transmit;
 use crate::wire::{Header, tcp};
 use crate::{Error, Limits, UsageError};
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
@@ -94,7 +95,7 @@ enum State {
 /// ```
 #[derive(Debug)]
 pub struct Stream {
-    limits: Limits,
+    limits: Arc<Limits>,
     state: State,
     /// Open questions, and since when. Ids and times both rise.
     open: BTreeMap<u64, Duration>,
@@ -112,9 +113,10 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A connection that was accepted at `now`.
+    /// A connection that was accepted at `now`. Limits may be shared: pass an `Arc`.
     #[must_use]
-    pub fn new(now: Duration, limits: Limits) -> Self {
+    pub fn new(now: Duration, limits: impl Into<Arc<Limits>>) -> Self {
+        let limits = limits.into();
         Self {
             state: State::Open,
             open: BTreeMap::new(),
@@ -344,7 +346,7 @@ impl Stream {
 
     /// The bounds that were set.
     #[must_use]
-    pub const fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &Limits {
         &self.limits
     }
 

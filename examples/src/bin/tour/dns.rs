@@ -43,7 +43,8 @@ async fn start() -> Result<(SocketAddr, tokio::task::JoinSet<()>), Box<dyn Error
     };
     let address = listener.local_addr()?;
     let mut servers = tokio::task::JoinSet::new();
-    let machine = server::Datagram::new(Duration::ZERO, Limits::default());
+    let limits = Arc::new(Limits::default());
+    let machine = server::Datagram::new(Duration::ZERO, Arc::clone(&limits));
     servers.spawn(serve::datagrams(
         socket,
         machine,
@@ -53,7 +54,7 @@ async fn start() -> Result<(SocketAddr, tokio::task::JoinSet<()>), Box<dyn Error
         listener,
         64,
         move |socket| {
-            let machine = server::Stream::new(Duration::ZERO, Limits::default());
+            let machine = server::Stream::new(Duration::ZERO, Arc::clone(&limits));
             (Stream::new(machine, socket), DnsTcp(Arc::clone(&authority)))
         },
         std::future::pending(),
