@@ -26,6 +26,20 @@ pub fn bobs_store() -> SharedStore {
     Arc::new(Mutex::new(store))
 }
 
+/// Gives Alice, whose password is `ketchup`, a message of 4 MiB: more than any machine or socket
+/// keeps at once.
+pub fn add_alice(store: &SharedStore) {
+    let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+    store.add_user("alice", "ketchup");
+    store.deliver("alice", large_message(4 * 1024 * 1024));
+}
+
+/// A message of about `octets` octets, with dots where they hurt.
+pub fn large_message(octets: usize) -> Vec<u8> {
+    let line = b"..and so on, line after line, with a dot in front of it\r\n";
+    line.repeat(octets / line.len())
+}
+
 /// A session that takes passwords in plaintext and knows no TLS, as in the lecture: for loopback.
 pub fn plain_config() -> Arc<Config> {
     let mut config = Config::default();

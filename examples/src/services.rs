@@ -37,7 +37,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve POP3 (bob's password is hungry) and DNS (the lecture's zones) until killed.
+    /// Serve POP3 (bob's password is hungry, alice's is ketchup) and DNS (the lecture's zones) until
+    /// killed.
     Serve {
         /// Where POP3 listens; port 0 takes a free one.
         address: SocketAddr,
@@ -71,6 +72,7 @@ fn add_pop3(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<
     let listener = TcpListener::bind(address)?;
     cli::listening("pop3", listener.local_addr()?);
     let (store, config) = (mail::bobs_store(), mail::plain_config());
+    mail::add_alice(&store);
     let make = move |now| (mail::session(now, &config), mail::Pop3::new(&store));
     services.push(Service::Pop3(listener, Box::new(make)));
     Ok(())

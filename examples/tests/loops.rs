@@ -150,6 +150,12 @@ fn curl_reads_bobs_mail() {
         for (number, message) in (1..).zip(examples::mail::BOBS_MESSAGES) {
             assert_eq!(curl(&number.to_string(), &[]), message, "{program}");
         }
+        let large = curl("1", &["-u", "alice:ketchup"]);
+        let expected = examples::mail::large_message(4 * 1024 * 1024);
+        assert!(
+            large.as_bytes() == expected,
+            "{program}: a large message differs"
+        );
         curl("1", &["-X", "DELE", "-l"]);
         assert_eq!(curl("", &[]).lines().count(), 1, "{program}: one is left");
     }

@@ -75,6 +75,7 @@ fn run_stream<A: StreamApp>(
     let mut input = BytesMut::new();
     let mut failure = None;
     loop {
+        let mut moved = false;
         // 1. Events, until there are none.
         loop {
             let now = epoch.elapsed();
@@ -84,18 +85,25 @@ fn run_stream<A: StreamApp>(
                 // The farewell still has to leave: go on until the machine is closed.
                 Err(error) => failure = Some(error),
             }
+            moved = true;
         }
         // 2. Output, until there is none. A blocking write may wait for the peer to read; a peer
         //    that never does is cut off by the write timeout.
         while let Some(step) = machine.poll_transmit(epoch.elapsed(), 64 * 1024) {
             match step {
-                StreamTransmit::Data(data) => match socket.write_all(&data) {
-                    Ok(()) => continue,
-                    Err(_) => machine.handle_disconnect(epoch.elapsed()),
-                },
+                StreamTransmit::Data(data) => {
+                    if socket.write_all(&data).is_err() {
+                        machine.handle_disconnect(epoch.elapsed());
+                    }
+                }
                 StreamTransmit::Shutdown => socket.shutdown(Shutdown::Write).unwrap_or_default(),
                 step => return Err(format!("this loop has no {step:?}").into()),
             }
+            moved = true;
+        }
+        // What has moved may have made room for more.
+        if moved {
+            continue;
         }
         if machine.is_closed() {
             return failure.map_or(Ok(()), |error| Err(error.into()));

@@ -213,8 +213,7 @@ async fn pipelined_noops(
 /// A message that is far larger than what either side may keep of it.
 async fn large_message(report: &mut Report) -> Result<(), Box<dyn Error>> {
     let store = mail::bobs_store();
-    let line = b"..and so on, line after line, with a dot in front of it\r\n";
-    let message: Bytes = line.repeat(LARGE / line.len()).into();
+    let message: Bytes = mail::large_message(LARGE).into();
     store
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
