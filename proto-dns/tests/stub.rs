@@ -165,7 +165,7 @@ fn every_attempt_has_a_port_an_id_and_a_case_of_its_own() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_octets_and_another_does_not() {
+fn r9_the_same_seed_gives_the_same_octets_and_another_does_not() {
     let run = |seed| {
         let mut stub = Stub::new(T0, config(&[A]), Limits::default(), seed);
         ask(&mut stub);
