@@ -144,10 +144,11 @@ pub(crate) fn dovecot(folder: &Path, messages: &[&str]) -> Option<Dovecot> {
     write(folder, "passwd", "testuser:pass\n");
     let is_root = run_text(Command::new("id").arg("-u")) == "0";
     let me = run_text(Command::new("id").arg("-un"));
-    let (login, internal) = if is_root {
-        ("dovenull", "dovecot")
+    let my_group = run_text(Command::new("id").arg("-gn"));
+    let (login, internal, group) = if is_root {
+        ("dovenull", "dovecot", "dovecot")
     } else {
-        (me.as_str(), me.as_str())
+        (me.as_str(), me.as_str(), my_group.as_str())
     };
     let maildir = folder.join("home/testuser/Maildir");
     for part in ["new", "cur", "tmp"] {
@@ -158,7 +159,7 @@ pub(crate) fn dovecot(folder: &Path, messages: &[&str]) -> Option<Dovecot> {
         std::fs::write(file, message).expect("a file");
     }
     if is_root {
-        let owner = format!("{internal}:{internal}");
+        let owner = format!("{internal}:{group}");
         run_text(
             Command::new("chown")
                 .arg("-R")
@@ -175,7 +176,7 @@ protocols = pop3
 listen = 127.0.0.1
 default_login_user = {login}
 default_internal_user = {internal}
-default_internal_group = {internal}
+default_internal_group = {group}
 ssl = yes
 ssl_cert = <{dir}/cert.pem
 ssl_key = <{dir}/key.pem
@@ -187,7 +188,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={internal} gid={internal} home={dir}/home/%n
+  args = uid={internal} gid={group} home={dir}/home/%n
 }}
 mail_location = maildir:~/Maildir
 first_valid_uid = 1

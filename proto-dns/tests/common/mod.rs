@@ -6,6 +6,7 @@ use proto_dns::server::{Authority, Zone};
 use proto_dns::wire::{
     Builder, Class, Edns, Flags, Message, Mx, Name, RData, Section, Soa, Txt, Type,
 };
+use std::io::Write as _;
 
 pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -128,7 +129,8 @@ pub(crate) fn vectors(folder: &str) -> Option<std::path::PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    eprintln!("skipped: vectors/dns/{folder}");
+    // Written past the test harness, which keeps what a passing test prints to itself.
+    let _ = writeln!(std::io::stderr(), "skipped: vectors/dns/{folder}");
     let all = std::env::var_os("PROTO_REQUIRE_ALL");
     assert!(all.is_none_or(|all| all != "1"), "{folder} is missing");
     None
