@@ -290,7 +290,10 @@ fn baseline(text: Bytes) -> (&'static str, Job) {
 }
 
 /// The command lines of a session, parsed.
-#[cfg_attr(not(feature = "peers"), allow(unused_mut, reason = "nobody is added"))]
+#[cfg_attr(
+    not(feature = "mail-peers"),
+    allow(unused_mut, reason = "nobody is added")
+)]
 fn commands() -> Case {
     const LINES: [&[u8]; 12] = [
         b"CAPA\r\n",
@@ -315,7 +318,7 @@ fn commands() -> Case {
         parsed
     };
     let mut jobs: Vec<(&'static str, Job)> = vec![("proto-mail", Box::new(ours))];
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "mail-peers")]
     {
         let peer = || {
             let mut parsed = 0;

@@ -3,25 +3,25 @@
 mod messages;
 mod ours;
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "dns-peers")]
 mod domain;
-#[cfg(feature = "peers")]
+#[cfg(feature = "dns-peers")]
 mod hickory;
-#[cfg(feature = "peers")]
+#[cfg(feature = "dns-peers")]
 mod protocol;
-#[cfg(feature = "peers")]
+#[cfg(feature = "dns-peers")]
 mod simple;
 
 pub use messages::{LABELS, chain, message};
 pub use ours::Ours;
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "dns-peers")]
 pub use domain::Domain;
-#[cfg(feature = "peers")]
+#[cfg(feature = "dns-peers")]
 pub use hickory::Hickory;
-#[cfg(feature = "peers")]
+#[cfg(feature = "dns-peers")]
 pub use protocol::Protocol;
-#[cfg(feature = "peers")]
+#[cfg(feature = "dns-peers")]
 pub use simple::Simple;
 
 use crate::{Case, Job};
@@ -110,14 +110,17 @@ enum Reading {
     Names,
 }
 
-#[cfg_attr(not(feature = "peers"), allow(unused_mut, reason = "nobody is added"))]
+#[cfg_attr(
+    not(feature = "dns-peers"),
+    allow(unused_mut, reason = "nobody is added")
+)]
 fn walk_case(label: &str) -> Case {
     fn job<W: Walk>(label: &str) -> (&'static str, Job) {
         let octets = message(label);
         (W::NAME, Box::new(move || W::walk(&octets).unwrap_or(0)))
     }
     let mut jobs = vec![job::<Ours>(label)];
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "dns-peers")]
     jobs.extend([job::<Domain>(label), job::<Protocol>(label)]);
     Case {
         group: "dns walk",
@@ -136,11 +139,14 @@ fn read_job<L: Library>(octets: Vec<u8>, reading: Reading) -> (&'static str, Job
     (L::NAME, Box::new(move || read(&octets).unwrap_or(0)))
 }
 
-#[cfg_attr(not(feature = "peers"), allow(unused_mut, reason = "nobody is added"))]
+#[cfg_attr(
+    not(feature = "dns-peers"),
+    allow(unused_mut, reason = "nobody is added")
+)]
 fn read_case(group: &'static str, label: &str, reading: Reading) -> Case {
     let octets = || message(label);
     let mut jobs = vec![read_job::<Ours>(octets(), reading)];
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "dns-peers")]
     jobs.extend([
         read_job::<Domain>(octets(), reading),
         read_job::<Hickory>(octets(), reading),
@@ -155,7 +161,10 @@ fn read_case(group: &'static str, label: &str, reading: Reading) -> Case {
     }
 }
 
-#[cfg_attr(not(feature = "peers"), allow(unused_mut, reason = "nobody is added"))]
+#[cfg_attr(
+    not(feature = "dns-peers"),
+    allow(unused_mut, reason = "nobody is added")
+)]
 fn build_case(label: &str) -> Case {
     fn job<L: Library>(label: &str) -> (&'static str, Job) {
         let draft = L::draft(&message(label));
@@ -164,7 +173,7 @@ fn build_case(label: &str) -> Case {
         (L::NAME, Box::new(build))
     }
     let mut jobs = vec![job::<Ours>(label)];
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "dns-peers")]
     jobs.extend([
         job::<Domain>(label),
         job::<Hickory>(label),
@@ -181,10 +190,13 @@ fn build_case(label: &str) -> Case {
 }
 
 /// The worst that a peer can send: 64 KiB in which every name is a chain of pointers.
-#[cfg_attr(not(feature = "peers"), allow(unused_mut, reason = "nobody is added"))]
+#[cfg_attr(
+    not(feature = "dns-peers"),
+    allow(unused_mut, reason = "nobody is added")
+)]
 fn chain_case() -> Case {
     let mut jobs = vec![read_job::<Ours>(chain(), Reading::Typed)];
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "dns-peers")]
     jobs.extend([
         read_job::<Domain>(chain(), Reading::Typed),
         read_job::<Hickory>(chain(), Reading::Typed),
@@ -219,7 +231,7 @@ mod tests {
         }
         for label in LABELS {
             check::<Ours>(label);
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "dns-peers")]
             {
                 check::<Domain>(label);
                 check::<Hickory>(label);

@@ -42,6 +42,17 @@ pub(crate) fn find(program: &str) -> Option<std::path::PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// A file in the folder of the peers that no Debian package has, which `.ci/run peers` fills:
+/// `python/bin/python3` with the packages of PyPI, `node/node_modules`, `debian/usr/sbin` with what
+/// was unpacked and not installed, `cargo/bin`.
+pub(crate) fn find_peer(file: &str) -> Option<std::path::PathBuf> {
+    let folder = std::env::var_os("PROTO_PEERS").map_or_else(
+        || Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers")).to_owned(),
+        std::path::PathBuf::from,
+    );
+    Some(folder.join(file)).filter(|file| file.exists())
+}
+
 /// A process that ends with the test, whichever way the test ends.
 pub(crate) struct Process {
     child: Child,
