@@ -1,7 +1,15 @@
-//! The place of BitTorrent (BEP 3, BEP 10, BEP 15, BEP 52 and others) in this workspace.
+//! BitTorrent as Sans-I/O machines and formats: bencode, torrents, magnets, the peer wire.
 //!
-//! **Nothing is implemented yet.** The crate has no API; it holds its name and the rules that the
-//! protocol will live under. The workspace's README says which protocols stand today.
+//! Nothing here opens a socket or a file, reads a clock or draws entropy.
 
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod bencode;
+pub mod hash;
+pub mod magnet;
+pub mod merkle;
+pub mod metainfo;
+pub mod wire;
