@@ -5,6 +5,8 @@
 //! What a protocol survives (a line too long, an unknown command) is an item: `Framed` ends after
 //! the first error.
 
+#[cfg(feature = "bittorrent")]
+pub use crate::bittorrent::{BtPeerCodec, BtPeerError, BtPeerItem};
 #[cfg(feature = "dns")]
 pub use crate::dns::{DnsTcpCodec, DnsTcpError};
 #[cfg(feature = "mail")]

@@ -10,9 +10,9 @@
 //! | `codec` | `tokio` | the wire layers as `tokio_util` codecs |
 //! | `tls` | `tls` | rustls under the drivers, from the start or in mid-stream |
 //! | `sim` | `sim` | a deterministic virtual network, and the rules of the convention as test calls |
-//! | `mail`, `dns` | the same | the machines of a protocol family behind the traits |
+//! | `mail`, `dns`, `bittorrent` | the same | the machines of a protocol family behind the traits |
 //!
-//! The features `http2`, `ftp` and `bittorrent` are declared and bring nothing yet.
+//! The features `http2`, `ftp` and `fs` are declared and bring nothing yet.
 //!
 //! # A mailbox over a pipe
 //!
@@ -69,6 +69,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bittorrent")]
+pub mod bittorrent;
 #[cfg(feature = "tokio")]
 pub mod codec;
 #[cfg(feature = "dns")]

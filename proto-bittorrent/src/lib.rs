@@ -8,8 +8,16 @@
 extern crate alloc;
 
 pub mod bencode;
+pub mod datagram;
 pub mod hash;
+mod limits;
 pub mod magnet;
 pub mod merkle;
 pub mod metainfo;
+pub mod peer;
+mod random;
+pub mod stream;
+pub mod tracker;
 pub mod wire;
+
+pub use limits::Limits;

@@ -75,7 +75,7 @@ pub fn proves(
 /// let mut hasher = FileHasher::new(32 * 1024);
 /// hasher.update(b"a small file");
 /// let file = hasher.finish();
-/// assert_eq!(file.root.to_string(), "cabc47b0f1df03da95a2d5dcc4fe62aa39c1cb4848ec4c5a1b5bf8a2bbe38ab1");
+/// assert_eq!(file.root.to_string(), "58831986bf022035197bd05d44de7eb9b1f5a6cac36994a862a7164c5ead0b41");
 /// assert!(file.layer.is_empty()); // no more than one piece: the root says it all
 /// ```
 #[derive(Clone, Debug)]

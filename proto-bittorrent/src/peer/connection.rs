@@ -1,0 +1,1056 @@
+//! The connection: its state, its commands, its output and its timers. What arrives is handled in
+//! `receive`.
+
+use super::config::{Config, Pieces, Torrent};
+use super::output::Output;
+use super::{Ask, Bitfield, Error, Event, Failure, UsageError};
+use crate::Limits;
+use crate::hash::PeerId;
+use crate::stream::Transmit;
+use crate::wire::{
+    Block, Decoder, ExtendedHandshake, Handshake, HashRange, METADATA_PIECE_LEN, Message,
+    MetadataMessage, Pex, Reserved,
+};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+/// The numbers that we give to the extensions that we know.
+pub(super) mod id {
+    pub(in crate::peer) const HANDSHAKE: u8 = 0;
+    pub(in crate::peer) const PEX: u8 = 1;
+    pub(in crate::peer) const METADATA: u8 = 2;
+    pub(in crate::peer) const DONT_HAVE: u8 = 3;
+}
+
+/// BEP 11: no more than one message a minute.
+const PEX_INTERVAL: Duration = Duration::from_secs(60);
+/// Most pieces that are remembered as allowed fast, in each direction.
+pub(super) const MAX_ALLOWED_FAST: usize = 64;
+
+/// Counters of one connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Messages that came, keep-alives included.
+    pub messages: u64,
+    /// Octets that came.
+    pub octets_in: u64,
+    /// Octets handed to the transport.
+    pub octets_out: u64,
+    /// Octets of blocks that were asked for and came.
+    pub payload_in: u64,
+    /// Octets of blocks that were queued for the peer.
+    pub payload_out: u64,
+    /// Messages that changed nothing: see [`Ignored`](super::Ignored).
+    pub ignored: u64,
+    /// How often reading stopped because of
+    /// [`Limits::max_queued_output`](crate::Limits::max_queued_output).
+    pub stalls: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// We were connected to and wait for the handshake.
+    Listening,
+    /// The embedder is asked whether to answer it.
+    Asking,
+    /// Our handshake is out, the peer's is not in.
+    Greeting,
+    Open,
+    PeerClosed,
+    Failed,
+    Disconnected,
+}
+
+/// The numbers that the peer gave to what we may send; 0 for what it does not know.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PeerExtensions {
+    pub(super) pex: u8,
+    pub(super) metadata: u8,
+    pub(super) dont_have: u8,
+}
+
+/// One connection with a peer.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use core::time::Duration;
+/// use proto_bittorrent::Limits;
+/// use proto_bittorrent::hash::{PeerId, Sha1Hash};
+/// use proto_bittorrent::peer::{Config, Connection, Event, Torrent};
+/// use proto_bittorrent::stream::Transmit;
+///
+/// let now = Duration::ZERO; // time since an epoch of your choice
+/// let torrent = Torrent::new(Sha1Hash::of(b"some info dictionary"));
+/// let (alice, bob) = (Config::new(PeerId([1; 20])), Config::new(PeerId([2; 20])));
+/// let mut from = Connection::outgoing(now, alice, Limits::default(), torrent.clone());
+/// let mut to = Connection::incoming(now, bob, Limits::default());
+///
+/// let mut wire = BytesMut::new(); // a TCP connection, in earnest
+/// while let Some(Transmit::Data(data)) = from.poll_transmit(now, 1500) {
+///     wire.extend_from_slice(&data);
+/// }
+/// let Some(Event::Incoming { ask, handshake }) = to.poll_event(now, &mut wire)? else {
+///     panic!("nobody came")
+/// };
+/// assert_eq!(handshake.info_hash, torrent.info_hash);
+/// to.accept(ask, torrent)?;
+/// to.interested()?;
+/// while let Some(Transmit::Data(data)) = to.poll_transmit(now, 1500) {
+///     wire.extend_from_slice(&data);
+/// }
+/// let mut said = Vec::new();
+/// while let Some(event) = from.poll_event(now, &mut wire)? {
+///     said.push(event);
+/// }
+/// assert!(matches!(said[..], [Event::Connected { .. }, Event::Extended(_), Event::Interested]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) config: Arc<Config>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) torrent: Option<Torrent>,
+    pub(super) state: State,
+    pub(super) now: Duration,
+    pub(super) decoder: Decoder,
+    pub(super) output: Output,
+    pub(super) events: VecDeque<Event>,
+    pub(super) error: Option<Error>,
+    /// The end of the handshake, of idling, or of lingering.
+    pub(super) deadline: Option<Duration>,
+    keep_alive_at: Option<Duration>,
+    pub(super) eof: bool,
+    pub(super) timed_out: bool,
+    pub(super) stalled: bool,
+    pub(super) closing: bool,
+    shutdown_sent: bool,
+
+    pub(super) peer_id: PeerId,
+    pub(super) has_fast: bool,
+    pub(super) has_extended: bool,
+    pub(super) am_choking: bool,
+    am_interested: bool,
+    pub(super) peer_chokes: bool,
+    pub(super) peer_interested: bool,
+    /// Whether the peer has said, or can no more say, what it has.
+    pub(super) pieces_told: bool,
+    /// Whether the same holds for us.
+    told_pieces: bool,
+    pub(super) peer_pieces: Bitfield,
+    /// Octets of a bitfield that came before the torrent was known.
+    pub(super) unchecked_bitfield: Option<usize>,
+    pub(super) peer_has_all: bool,
+    pub(super) extensions: PeerExtensions,
+    /// Numbers that the peer gave to extensions of the embedder, in the order of the configuration.
+    pub(super) own_extensions: Vec<u8>,
+
+    /// Requests of the peer that the embedder has not answered.
+    pub(super) requests_in: VecDeque<Block>,
+    /// Our requests without a final event.
+    pub(super) requests_out: VecDeque<Block>,
+    /// Pieces that the peer may ask for although it is choked.
+    pub(super) allowed_in: Vec<u32>,
+    /// Pieces that we may ask for although we are choked.
+    pub(super) allowed_out: Vec<u32>,
+    pub(super) metadata_in: Vec<u32>,
+    pub(super) metadata_out: Vec<u32>,
+    pub(super) hashes_in: Vec<HashRange>,
+    pub(super) hashes_out: Vec<HashRange>,
+    /// Blocks that may still come although nobody waits for them any more.
+    pub(super) forgiven: u32,
+    pub(super) unsolicited: u32,
+    pub(super) pex_in: Option<Duration>,
+    pex_out: Option<Duration>,
+    pub(super) stats: Stats,
+}
+
+impl Connection {
+    /// A connection that we opened to talk about `torrent`. Our handshake is queued.
+    #[must_use]
+    pub fn outgoing(
+        now: Duration,
+        config: impl Into<Arc<Config>>,
+        limits: impl Into<Arc<Limits>>,
+        torrent: Torrent,
+    ) -> Self {
+        let mut connection = Self::new(now, config.into(), limits.into(), State::Greeting);
+        connection.greet(torrent);
+        connection
+    }
+
+    /// A connection that a peer opened. The first event is its handshake, if it has one.
+    #[must_use]
+    pub fn incoming(
+        now: Duration,
+        config: impl Into<Arc<Config>>,
+        limits: impl Into<Arc<Limits>>,
+    ) -> Self {
+        Self::new(now, config.into(), limits.into(), State::Listening)
+    }
+
+    fn new(now: Duration, config: Arc<Config>, limits: Arc<Limits>, state: State) -> Self {
+        Self {
+            torrent: None,
+            state,
+            now,
+            decoder: Decoder::new(
+                limits.max_block_len,
+                limits.max_pieces.div_ceil(8),
+                limits.max_extended_len,
+            ),
+            output: Output::default(),
+            events: VecDeque::new(),
+            error: None,
+            deadline: Some(now.saturating_add(limits.handshake)),
+            keep_alive_at: None,
+            eof: false,
+            timed_out: false,
+            stalled: false,
+            closing: false,
+            shutdown_sent: false,
+            peer_id: PeerId::default(),
+            has_fast: false,
+            has_extended: false,
+            am_choking: true,
+            am_interested: false,
+            peer_chokes: true,
+            peer_interested: false,
+            pieces_told: false,
+            told_pieces: false,
+            peer_pieces: Bitfield::default(),
+            unchecked_bitfield: None,
+            peer_has_all: false,
+            extensions: PeerExtensions::default(),
+            own_extensions: Vec::new(),
+            requests_in: VecDeque::new(),
+            requests_out: VecDeque::new(),
+            allowed_in: Vec::new(),
+            allowed_out: Vec::new(),
+            metadata_in: Vec::new(),
+            metadata_out: Vec::new(),
+            hashes_in: Vec::new(),
+            hashes_out: Vec::new(),
+            forgiven: 0,
+            unsolicited: 0,
+            pex_in: None,
+            pex_out: None,
+            stats: Stats::default(),
+            config,
+            limits,
+        }
+    }
+
+    /// Talks to the peer about `torrent`: our handshake is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Stale`] when the peer is gone, or when `torrent` is not what it asked for.
+    pub fn accept(&mut self, ask: Ask, torrent: Torrent) -> Result<(), UsageError> {
+        let Ask(()) = ask;
+        let asked = self.torrent.as_ref().map(|torrent| torrent.info_hash);
+        if self.state != State::Asking || self.closing || asked != Some(torrent.info_hash) {
+            return Err(UsageError::Stale);
+        }
+        self.greet(torrent);
+        self.state = State::Open;
+        self.greet_extended();
+        self.restart_idle_timer();
+        Ok(())
+    }
+
+    /// Ends the connection without an answer: the torrent is not known here.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Stale`] when the peer is gone.
+    pub fn reject(&mut self, ask: Ask) -> Result<(), UsageError> {
+        let Ask(()) = ask;
+        if self.state != State::Asking || self.closing {
+            return Err(UsageError::Stale);
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// Tells the connection how the torrent is cut, once its metadata is there. What the peer said
+    /// before is checked now: a fault becomes the error of the next `poll_event`.
+    pub fn learn(&mut self, pieces: Pieces, metadata_len: u32) {
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
+        if torrent.pieces.is_some() {
+            return;
+        }
+        torrent.pieces = Some(pieces);
+        torrent.metadata_len = Some(metadata_len);
+        self.fit_pieces(pieces.count);
+    }
+
+    /// Stops answering requests. Those that are open are rejected, or dropped where the fast
+    /// extension is not known; they need no answer any more. Pieces allowed fast stay.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`].
+    pub fn choke(&mut self) -> Result<(), UsageError> {
+        self.check_open()?;
+        if core::mem::replace(&mut self.am_choking, true) {
+            return Ok(());
+        }
+        self.output.message(&Message::Choke);
+        let mut dropped = self.output.take_back_all(&self.allowed_in);
+        let allowed = &self.allowed_in;
+        self.requests_in.retain(|block| {
+            let is_kept = allowed.contains(&block.piece);
+            if !is_kept {
+                dropped.push_back(*block);
+            }
+            is_kept
+        });
+        if self.has_fast {
+            for block in dropped {
+                self.output.message(&Message::Reject(block));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to answer requests.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`].
+    pub fn unchoke(&mut self) -> Result<(), UsageError> {
+        self.check_open()?;
+        if core::mem::replace(&mut self.am_choking, false) {
+            self.output.message(&Message::Unchoke);
+        }
+        Ok(())
+    }
+
+    /// Says that the peer has something that we want.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`].
+    pub fn interested(&mut self) -> Result<(), UsageError> {
+        self.check_open()?;
+        if !core::mem::replace(&mut self.am_interested, true) {
+            self.output.message(&Message::Interested);
+        }
+        Ok(())
+    }
+
+    /// Says that the peer has nothing that we want.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`].
+    pub fn not_interested(&mut self) -> Result<(), UsageError> {
+        self.check_open()?;
+        if core::mem::replace(&mut self.am_interested, false) {
+            self.output.message(&Message::NotInterested);
+        }
+        Ok(())
+    }
+
+    /// Says all that we have, in the shortest way that both sides know. Before anything else is said
+    /// of pieces; a peer that is told nothing thinks that we have nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::NotFirst`], [`UsageError::Length`] when `pieces` does
+    /// not fit the torrent.
+    pub fn tell_pieces(&mut self, pieces: &Bitfield) -> Result<(), UsageError> {
+        self.check_open()?;
+        if self.told_pieces {
+            return Err(UsageError::NotFirst);
+        }
+        let count = self.torrent.as_ref().and_then(|torrent| torrent.pieces);
+        if count.is_some_and(|known| known.count != pieces.len()) {
+            return Err(UsageError::Length);
+        }
+        self.told_pieces = true;
+        if self.has_fast && pieces.is_full() && !pieces.is_empty() {
+            self.output.message(&Message::HaveAll);
+        } else if !pieces.is_empty() {
+            let octets = Bytes::copy_from_slice(pieces.as_octets());
+            self.output.message(&Message::Bitfield(octets));
+        } else if self.has_fast {
+            self.output.message(&Message::HaveNone);
+        }
+        Ok(())
+    }
+
+    /// Says that we have one more piece.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`].
+    pub fn have(&mut self, piece: u32) -> Result<(), UsageError> {
+        self.check_open()?;
+        self.told_pieces = true;
+        self.output.message(&Message::Have { piece });
+        Ok(())
+    }
+
+    /// Says that we have one piece less (BEP 54).
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::NotSupported`].
+    pub fn dont_have(&mut self, piece: u32) -> Result<(), UsageError> {
+        self.check_open()?;
+        self.told_pieces = true;
+        let payload = Bytes::copy_from_slice(&piece.to_be_bytes());
+        self.send_extended(self.extensions.dont_have, payload)
+    }
+
+    /// Asks for a block. Exactly one final event follows: [`Event::Block`] or
+    /// [`Event::RequestFailed`].
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError`]; then no event follows.
+    pub fn request(&mut self, block: Block) -> Result<(), UsageError> {
+        self.check_open()?;
+        if self.state == State::PeerClosed {
+            return Err(UsageError::NotOpen);
+        }
+        if self.peer_chokes && !(self.has_fast && self.allowed_out.contains(&block.piece)) {
+            return Err(UsageError::Choked);
+        }
+        if !self.peer_has(block.piece) {
+            return Err(UsageError::NotThere(block.piece));
+        }
+        let is_wrong = block.len == 0
+            || block.len > self.limits.max_block_len
+            || self.check_block(block).is_err()
+            || self.requests_out.contains(&block);
+        if is_wrong {
+            return Err(UsageError::Request);
+        }
+        if self.requests_out.len() >= self.limits.max_requests_out {
+            return Err(UsageError::TooManyRequests);
+        }
+        self.requests_out.push_back(block);
+        self.output.message(&Message::Request(block));
+        Ok(())
+    }
+
+    /// Takes a request back. Its final event still follows: the block, if it was under way, or a
+    /// failure.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::Stale`].
+    pub fn cancel(&mut self, block: Block) -> Result<(), UsageError> {
+        self.check_open()?;
+        let at = self.requests_out.iter().position(|open| *open == block);
+        let at = at.ok_or(UsageError::Stale)?;
+        self.output.message(&Message::Cancel(block));
+        if !self.has_fast {
+            // Nothing tells whether the block comes all the same.
+            self.requests_out.remove(at);
+            self.forgiven = self.forgiven.saturating_add(1);
+            self.events.push_back(Event::RequestFailed {
+                block,
+                reason: Failure::Cancelled,
+            });
+        }
+        Ok(())
+    }
+
+    /// Answers a request of the peer. The data is not copied, and stays in the queue until the
+    /// transport can take it: a request that is taken back until then costs nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Length`] when the data is not as long as the block; [`UsageError::Stale`] when
+    /// the request is not open any more.
+    pub fn send_block(&mut self, block: Block, data: Bytes) -> Result<(), UsageError> {
+        self.check_open()?;
+        if usize::try_from(block.len).ok() != Some(data.len()) {
+            return Err(UsageError::Length);
+        }
+        self.settle_request(block)?;
+        self.stats.payload_out = self.stats.payload_out.saturating_add(u64::from(block.len));
+        self.output.block(block, data);
+        Ok(())
+    }
+
+    /// Leaves a request of the peer unanswered; with the fast extension the peer is told.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::Stale`].
+    pub fn reject_request(&mut self, block: Block) -> Result<(), UsageError> {
+        self.check_open()?;
+        self.settle_request(block)?;
+        if self.has_fast {
+            self.output.message(&Message::Reject(block));
+        }
+        Ok(())
+    }
+
+    /// Suggests a piece (BEP 6).
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::NotSupported`].
+    pub fn suggest(&mut self, piece: u32) -> Result<(), UsageError> {
+        self.check_fast()?;
+        self.output.message(&Message::Suggest { piece });
+        Ok(())
+    }
+
+    /// Lets the peer ask for a piece although it is choked (BEP 6). At most 64 pieces.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::NotSupported`], [`UsageError::TooManyRequests`].
+    pub fn allow_fast(&mut self, piece: u32) -> Result<(), UsageError> {
+        self.check_fast()?;
+        if self.allowed_in.contains(&piece) {
+            return Ok(());
+        }
+        if self.allowed_in.len() >= MAX_ALLOWED_FAST {
+            return Err(UsageError::TooManyRequests);
+        }
+        self.allowed_in.push(piece);
+        self.output.message(&Message::AllowedFast { piece });
+        Ok(())
+    }
+
+    /// Tells the port of our node of the DHT (BEP 5).
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`].
+    pub fn dht_port(&mut self, port: u16) -> Result<(), UsageError> {
+        self.check_open()?;
+        self.output.message(&Message::Port(port));
+        Ok(())
+    }
+
+    /// Asks for a piece of the metadata (BEP 9). Exactly one final event follows:
+    /// [`Event::Metadata`] or [`Event::MetadataFailed`].
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError`]; then no event follows.
+    pub fn request_metadata(&mut self, piece: u32) -> Result<(), UsageError> {
+        self.check_open()?;
+        if self.metadata_out.contains(&piece) || self.state == State::PeerClosed {
+            return Err(UsageError::Request);
+        }
+        if self.metadata_out.len() >= self.limits.max_side_requests {
+            return Err(UsageError::TooManyRequests);
+        }
+        let payload = MetadataMessage::Request { piece }.encode();
+        self.send_extended(self.extensions.metadata, payload.into())?;
+        self.metadata_out.push(piece);
+        Ok(())
+    }
+
+    /// Answers a request for metadata with the right piece of `info`, the whole info dictionary.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Length`] when `info` is not as long as the torrent says;
+    /// [`UsageError::Stale`] when the request is not open any more.
+    pub fn send_metadata(&mut self, piece: u32, info: &Bytes) -> Result<(), UsageError> {
+        self.check_open()?;
+        let total_len = self
+            .torrent
+            .as_ref()
+            .and_then(|torrent| torrent.metadata_len);
+        let total_len = total_len
+            .filter(|len| usize::try_from(*len).ok() == Some(info.len()))
+            .ok_or(UsageError::Length)?;
+        self.settle_metadata(piece)?;
+        let start = piece.saturating_mul(METADATA_PIECE_LEN).min(total_len);
+        let end = start.saturating_add(METADATA_PIECE_LEN).min(total_len);
+        let head = MetadataMessage::Data {
+            piece,
+            total_len,
+            data: Bytes::new(),
+        };
+        let data = info.slice(start as usize..end as usize);
+        self.output
+            .extended(self.extensions.metadata, &head.encode(), data);
+        Ok(())
+    }
+
+    /// Leaves a request for metadata unanswered, and says so.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::Stale`].
+    pub fn reject_metadata(&mut self, piece: u32) -> Result<(), UsageError> {
+        self.check_open()?;
+        self.settle_metadata(piece)?;
+        let payload = MetadataMessage::Reject { piece }.encode();
+        self.send_extended(self.extensions.metadata, payload.into())
+    }
+
+    /// Tells the peer of others (BEP 11): once a minute at most, and never in a private torrent.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::NotSupported`], [`UsageError::Pex`].
+    pub fn send_pex(&mut self, pex: &Pex) -> Result<(), UsageError> {
+        self.check_open()?;
+        let is_private = self
+            .torrent
+            .as_ref()
+            .is_some_and(|torrent| torrent.is_private);
+        let next = self.pex_out.map(|last| last.saturating_add(PEX_INTERVAL));
+        if is_private || next.is_some_and(|next| self.now < next) {
+            return Err(UsageError::Pex);
+        }
+        self.send_extended(self.extensions.pex, pex.encode().into())?;
+        self.pex_out = Some(self.now);
+        Ok(())
+    }
+
+    /// Sends a message of an extension of yours: one of [`Config::extensions`], which the peer has
+    /// to know too.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::NotSupported`].
+    pub fn send_extension(&mut self, number: u8, payload: Bytes) -> Result<(), UsageError> {
+        self.check_open()?;
+        let mut own = self.config.extensions.iter().zip(&self.own_extensions);
+        let known = own.find(|((_, own), _)| *own == number);
+        let id = known.map(|(_, id)| *id).ok_or(UsageError::NotSupported)?;
+        self.send_extended(id, payload)
+    }
+
+    /// Asks for nodes of a merkle tree (BEP 52). Exactly one final event follows: [`Event::Hashes`]
+    /// or [`Event::HashesFailed`].
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError`]; then no event follows.
+    pub fn request_hashes(&mut self, range: HashRange) -> Result<(), UsageError> {
+        self.check_open()?;
+        let is_closed = self.state == State::PeerClosed;
+        if !range.is_valid() || self.hashes_out.contains(&range) || is_closed {
+            return Err(UsageError::Request);
+        }
+        if self.hashes_out.len() >= self.limits.max_side_requests {
+            return Err(UsageError::TooManyRequests);
+        }
+        self.hashes_out.push(range);
+        self.output.message(&Message::HashRequest(range));
+        Ok(())
+    }
+
+    /// Answers a request for nodes: those of the range, then those of the proof, 32 octets each.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Length`] when there are fewer than asked for, or no whole ones;
+    /// [`UsageError::Stale`] when the request is not open any more.
+    pub fn send_hashes(&mut self, range: HashRange, hashes: Bytes) -> Result<(), UsageError> {
+        self.check_open()?;
+        let least = (range.length as usize).saturating_mul(32);
+        if hashes.len() < least || !hashes.len().is_multiple_of(32) {
+            return Err(UsageError::Length);
+        }
+        self.settle_hashes(range)?;
+        self.output.message(&Message::Hashes { range, hashes });
+        Ok(())
+    }
+
+    /// Leaves a request for nodes unanswered, and says so.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOpen`], [`UsageError::Stale`].
+    pub fn reject_hashes(&mut self, range: HashRange) -> Result<(), UsageError> {
+        self.check_open()?;
+        self.settle_hashes(range)?;
+        self.output.message(&Message::HashReject(range));
+        Ok(())
+    }
+
+    /// Ends our side in order once all that is queued has left. Open requests fail; what still
+    /// arrives is discarded.
+    pub fn close(&mut self) {
+        if !core::mem::replace(&mut self.closing, true) {
+            self.fail_requests();
+            self.keep_alive_at = None;
+            self.deadline = Some(self.now.saturating_add(self.limits.idle));
+        }
+    }
+
+    /// The next step for the transport; `Data` holds at most `budget` octets.
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Duration, budget: usize) -> Option<Transmit> {
+        self.advance_to(now);
+        if !self.output.is_empty() {
+            let data = self.output.take(budget)?;
+            let octets = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            self.stats.octets_out = self.stats.octets_out.saturating_add(octets);
+            self.restart_keep_alive();
+            return Some(Transmit::Data(data));
+        }
+        if self.closing && !self.shutdown_sent {
+            self.shutdown_sent = true;
+            if self.eof || matches!(self.state, State::PeerClosed | State::Disconnected) {
+                self.end();
+            } else {
+                self.deadline = Some(self.now.saturating_add(self.limits.linger));
+            }
+            return Some(Transmit::Shutdown);
+        }
+        None
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called; may change after any call.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        match (self.deadline, self.keep_alive_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Tells that time has passed. Calls before the deadline do nothing.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.advance_to(now);
+        if self.keep_alive_at.is_some_and(|at| at <= self.now) {
+            if self.output.is_empty() {
+                self.output.message(&Message::KeepAlive);
+            }
+            self.restart_keep_alive();
+        }
+        if self.deadline.is_none_or(|deadline| self.now < deadline) {
+            return;
+        }
+        self.deadline = None;
+        if self.closing {
+            return self.abandon();
+        }
+        match self.state {
+            State::Listening | State::Greeting | State::Open => self.timed_out = true,
+            // The embedder is at work, not the peer.
+            State::Asking => self.deadline = Some(self.now.saturating_add(self.limits.handshake)),
+            State::PeerClosed => self.close(),
+            State::Failed | State::Disconnected => {}
+        }
+    }
+
+    /// The peer has closed its side; `input` may still hold messages.
+    pub fn handle_eof(&mut self, now: Duration) {
+        self.advance_to(now);
+        self.eof = true;
+        if self.closing && self.shutdown_sent {
+            self.end();
+        }
+    }
+
+    /// The transport is dead in both directions. Open requests fail; what we had to send is gone.
+    pub fn handle_disconnect(&mut self, now: Duration) {
+        self.advance_to(now);
+        self.abandon();
+    }
+
+    /// False while nothing that may arrive could be handled: the embedder is asked whether to answer
+    /// the peer, too many replies wait, or the peer has ended.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        if self.eof {
+            return false;
+        }
+        match self.state {
+            State::Asking => self.closing,
+            State::Listening | State::Greeting | State::Failed => true,
+            State::Open => self.closing || !self.is_stalled(),
+            State::PeerClosed | State::Disconnected => false,
+        }
+    }
+
+    /// True when the connection can be dropped.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shutdown_sent && self.state == State::Disconnected && self.events.is_empty()
+    }
+
+    /// What the peer has, as far as it said.
+    #[must_use]
+    pub fn peer_pieces(&self) -> &Bitfield {
+        &self.peer_pieces
+    }
+
+    /// Whether the peer has a piece.
+    #[must_use]
+    pub fn peer_has(&self, piece: u32) -> bool {
+        let count = self.torrent.as_ref().and_then(|torrent| torrent.pieces);
+        let is_in_range = count.is_none_or(|pieces| piece < pieces.count);
+        is_in_range && (self.peer_has_all || self.peer_pieces.get(piece))
+    }
+
+    /// Whether the peer answers no requests.
+    #[must_use]
+    pub fn is_choked(&self) -> bool {
+        self.peer_chokes
+    }
+
+    /// Whether the peer wants something that we have.
+    #[must_use]
+    pub fn is_peer_interested(&self) -> bool {
+        self.peer_interested
+    }
+
+    /// Who the peer is, once its handshake is there.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// Whether both sides know the fast extension (BEP 6).
+    #[must_use]
+    pub fn has_fast(&self) -> bool {
+        self.has_fast
+    }
+
+    /// Whether the peer answers requests for metadata (BEP 9).
+    #[must_use]
+    pub fn knows_metadata(&self) -> bool {
+        self.extensions.metadata != 0
+    }
+
+    /// Our requests without a final event, oldest first.
+    pub fn open_requests(&self) -> impl ExactSizeIterator<Item = Block> {
+        self.requests_out.iter().copied()
+    }
+
+    /// The bounds that were set.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    // --- what `receive` needs too
+
+    /// Time never runs backwards, whatever the caller says.
+    pub(super) fn advance_to(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn restart_idle_timer(&mut self) {
+        self.deadline = Some(self.now.saturating_add(self.limits.idle));
+    }
+
+    fn restart_keep_alive(&mut self) {
+        let is_alive = matches!(self.state, State::Open | State::PeerClosed) && !self.closing;
+        self.keep_alive_at = is_alive.then(|| {
+            self.now
+                .saturating_add(self.config.keep_alive.max(Duration::from_secs(1)))
+        });
+    }
+
+    pub(super) fn is_stalled(&self) -> bool {
+        self.output.messages_len() >= self.limits.max_queued_output
+    }
+
+    /// Queues our handshake.
+    fn greet(&mut self, torrent: Torrent) {
+        let mut reserved = Reserved::default();
+        if self.config.fast {
+            reserved = reserved.with_fast();
+        }
+        if self.config.extended {
+            reserved = reserved.with_extended();
+        }
+        if self.config.dht && !torrent.is_private {
+            reserved = reserved.with_dht();
+        }
+        let handshake = Handshake {
+            reserved,
+            info_hash: torrent.info_hash,
+            peer_id: self.config.peer_id,
+        };
+        handshake.encode(self.output.tail());
+        if let Some(pieces) = torrent.pieces {
+            self.decoder.set_max_bitfield(pieces.count.div_ceil(8));
+            self.peer_pieces = Bitfield::new(pieces.count);
+        }
+        self.torrent = Some(torrent);
+    }
+
+    /// Queues our extended handshake, where both sides know what it is.
+    pub(super) fn greet_extended(&mut self) {
+        self.restart_keep_alive();
+        let Some(torrent) = self.torrent.as_ref().filter(|_| self.has_extended) else {
+            return;
+        };
+        let mut handshake = ExtendedHandshake::default();
+        handshake
+            .extensions
+            .push(("ut_metadata".into(), id::METADATA));
+        handshake
+            .extensions
+            .push(("lt_donthave".into(), id::DONT_HAVE));
+        if !torrent.is_private {
+            handshake.extensions.push(("ut_pex".into(), id::PEX));
+        }
+        handshake
+            .extensions
+            .extend(self.config.extensions.iter().cloned());
+        handshake.client.clone_from(&self.config.client);
+        handshake.port = self.config.port;
+        handshake.your_ip = torrent.peer_ip;
+        handshake.max_requests = u32::try_from(self.limits.max_requests_in).ok();
+        handshake.metadata_len = torrent.metadata_len;
+        handshake.is_upload_only = self.config.upload_only;
+        self.output.message(&Message::Extended {
+            id: id::HANDSHAKE,
+            payload: handshake.encode().into(),
+        });
+    }
+
+    /// Whether a block lies in the torrent, as far as that is known.
+    pub(super) fn check_block(&self, block: Block) -> Result<(), Error> {
+        let Some(pieces) = self.torrent.as_ref().and_then(|torrent| torrent.pieces) else {
+            return Ok(());
+        };
+        if block.piece >= pieces.count {
+            return Err(Error::NoSuchPiece { piece: block.piece });
+        }
+        let end = block.begin.checked_add(block.len);
+        if end.is_none_or(|end| end > pieces.len) {
+            return Err(Error::NoSuchBlock { block });
+        }
+        Ok(())
+    }
+
+    /// Checks what the peer said of its pieces before they were known.
+    fn fit_pieces(&mut self, count: u32) {
+        self.decoder.set_max_bitfield(count.div_ceil(8));
+        let expected = count.div_ceil(8) as usize;
+        let found = self.unchecked_bitfield.take().unwrap_or(expected);
+        if found != expected {
+            let error = super::BitfieldError::Length { expected, found };
+            return self.fail(error.into());
+        }
+        if self.peer_has_all {
+            self.peer_pieces = Bitfield::new(count);
+            (0..count).for_each(|piece| self.peer_pieces.set(piece, true));
+        } else if !self.peer_pieces.resize(count) {
+            let piece = self.peer_pieces.iter().last().unwrap_or(count);
+            self.fail(Error::NoSuchPiece { piece });
+        }
+    }
+
+    /// The end of all that is open; `error` comes after those events.
+    pub(super) fn fail(&mut self, error: Error) {
+        if matches!(self.state, State::Failed | State::Disconnected) {
+            return;
+        }
+        self.fail_requests();
+        self.error = Some(error);
+        self.state = State::Failed;
+        self.closing = true;
+        self.keep_alive_at = None;
+        self.deadline = Some(self.now.saturating_add(self.limits.linger));
+    }
+
+    /// The final events of all that we asked for.
+    pub(super) fn fail_requests(&mut self) {
+        let reason = Failure::Closed;
+        self.requests_in.clear();
+        self.metadata_in.clear();
+        self.hashes_in.clear();
+        for block in core::mem::take(&mut self.requests_out) {
+            self.events
+                .push_back(Event::RequestFailed { block, reason });
+        }
+        for piece in core::mem::take(&mut self.metadata_out) {
+            self.events
+                .push_back(Event::MetadataFailed { piece, reason });
+        }
+        for range in core::mem::take(&mut self.hashes_out) {
+            self.events.push_back(Event::HashesFailed { range, reason });
+        }
+    }
+
+    // --- private
+
+    fn check_open(&self) -> Result<(), UsageError> {
+        let is_open = matches!(self.state, State::Open | State::PeerClosed);
+        if is_open && !self.closing {
+            Ok(())
+        } else {
+            Err(UsageError::NotOpen)
+        }
+    }
+
+    fn check_fast(&self) -> Result<(), UsageError> {
+        self.check_open()?;
+        if self.has_fast {
+            Ok(())
+        } else {
+            Err(UsageError::NotSupported)
+        }
+    }
+
+    fn send_extended(&mut self, id: u8, payload: Bytes) -> Result<(), UsageError> {
+        if id == 0 {
+            return Err(UsageError::NotSupported);
+        }
+        self.output.extended(id, &[], payload);
+        Ok(())
+    }
+
+    fn settle_request(&mut self, block: Block) -> Result<(), UsageError> {
+        let at = self.requests_in.iter().position(|open| *open == block);
+        at.and_then(|at| self.requests_in.remove(at))
+            .map(drop)
+            .ok_or(UsageError::Stale)
+    }
+
+    fn settle_metadata(&mut self, piece: u32) -> Result<(), UsageError> {
+        let at = self.metadata_in.iter().position(|open| *open == piece);
+        at.map(|at| self.metadata_in.swap_remove(at))
+            .map(drop)
+            .ok_or(UsageError::Stale)
+    }
+
+    fn settle_hashes(&mut self, range: HashRange) -> Result<(), UsageError> {
+        let at = self.hashes_in.iter().position(|open| *open == range);
+        at.map(|at| self.hashes_in.swap_remove(at))
+            .map(drop)
+            .ok_or(UsageError::Stale)
+    }
+
+    /// Both sides have ended.
+    fn end(&mut self) {
+        self.state = State::Disconnected;
+        self.deadline = None;
+        self.keep_alive_at = None;
+    }
+
+    fn abandon(&mut self) {
+        self.fail_requests();
+        self.end();
+        self.error = None;
+        self.output.clear();
+        self.closing = true;
+        self.shutdown_sent = true;
+    }
+}
