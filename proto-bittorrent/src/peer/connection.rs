@@ -686,6 +686,7 @@ impl Connection {
     pub fn close(&mut self) {
         if !core::mem::replace(&mut self.closing, true) {
             self.fail_requests();
+            self.drop_questions();
             self.keep_alive_at = None;
             self.deadline = Some(self.now.saturating_add(self.limits.idle));
         }
@@ -963,6 +964,7 @@ impl Connection {
             return;
         }
         self.fail_requests();
+        self.drop_questions();
         self.error = Some(error);
         self.state = State::Failed;
         self.closing = true;
@@ -973,9 +975,6 @@ impl Connection {
     /// The final events of all that we asked for.
     pub(super) fn fail_requests(&mut self) {
         let reason = Failure::Closed;
-        self.requests_in.clear();
-        self.metadata_in.clear();
-        self.hashes_in.clear();
         for block in core::mem::take(&mut self.requests_out) {
             self.events
                 .push_back(Event::RequestFailed { block, reason });
@@ -990,6 +989,13 @@ impl Connection {
     }
 
     // --- private
+
+    /// The questions of the peer are over: nobody waits for an answer.
+    fn drop_questions(&mut self) {
+        self.requests_in.clear();
+        self.metadata_in.clear();
+        self.hashes_in.clear();
+    }
 
     fn check_open(&self) -> Result<(), UsageError> {
         let is_open = matches!(self.state, State::Open | State::PeerClosed);
@@ -1047,6 +1053,7 @@ impl Connection {
 
     fn abandon(&mut self) {
         self.fail_requests();
+        self.drop_questions();
         self.end();
         self.error = None;
         self.output.clear();

@@ -278,8 +278,7 @@ impl Decoder {
         }
         let whole = (len as usize).saturating_add(4);
         if src.len() < whole {
-            // What is missing, once: the read buffer need not grow octet by octet.
-            src.reserve(whole.saturating_sub(src.len()));
+            // No room is made on the word of a peer: the buffer grows with what comes.
             return Ok(None);
         }
         let message = if whole < ZERO_COPY {

@@ -106,9 +106,12 @@ struct Query {
     question: Question,
     is_connecting: bool,
     transaction: u32,
-    /// How often it was sent.
+    /// Whether a datagram with this transaction has left.
+    has_left: bool,
+    /// How often it was sent, or waited for the connection id that another query asked for.
     sent: u32,
-    deadline: Duration,
+    /// None while something waits to leave.
+    deadline: Option<Duration>,
 }
 
 /// Asks trackers over UDP. It has no fatal error.
@@ -228,8 +231,9 @@ impl Client {
             question,
             is_connecting: self.connection(tracker).is_none(),
             transaction: self.random.number(),
+            has_left: false,
             sent: 0,
-            deadline: self.now.saturating_add(FIRST_WAIT),
+            deadline: None,
         };
         self.queries.insert(id, query);
         self.due.push_back(id);
@@ -249,7 +253,7 @@ impl Client {
         let transaction = data.get(4..8).and_then(|octets| octets.try_into().ok());
         let transaction = transaction.map(u32::from_be_bytes);
         let found = self.queries.iter().find(|(_, query)| {
-            query.tracker == from && query.sent > 0 && Some(query.transaction) == transaction
+            query.tracker == from && query.has_left && Some(query.transaction) == transaction
         });
         let Some((&id, query)) = found else {
             self.stats.dropped = self.stats.dropped.saturating_add(1);
@@ -304,8 +308,6 @@ impl Client {
                 self.events.push_back(Event::Scraped { id, counts });
             }
             Response::Error { message, .. } => {
-                // The id may have ended at the tracker sooner than here.
-                self.connections.remove(&from);
                 self.fail(id, Failure::Refused(shown(&message)));
             }
         }
@@ -327,8 +329,25 @@ impl Client {
                 continue;
             };
             let connection = self.connection(query.tracker);
+            // One query asks for the connection id, the others of that tracker wait for it.
+            let tracker = query.tracker;
+            let is_asked_for = connection.is_none()
+                && self.queries.iter().any(|(other, query)| {
+                    *other != id
+                        && query.tracker == tracker
+                        && query.is_connecting
+                        && query.has_left
+                });
             let query = self.queries.get_mut(&id)?;
             query.is_connecting = connection.is_none();
+            let exponent = query.sent.min(16);
+            let wait = FIRST_WAIT.saturating_mul(1_u32.checked_shl(exponent).unwrap_or(u32::MAX));
+            query.sent = query.sent.saturating_add(1);
+            query.deadline = Some(self.now.saturating_add(wait));
+            if is_asked_for {
+                continue;
+            }
+            query.has_left = true;
             let request = match (connection, &query.question) {
                 (None, _) => Request::Connect(Connect {
                     transaction: query.transaction,
@@ -347,10 +366,6 @@ impl Client {
                     hashes: hashes.clone(),
                 },
             };
-            let exponent = query.sent.min(16);
-            let wait = FIRST_WAIT.saturating_mul(1_u32.checked_shl(exponent).unwrap_or(u32::MAX));
-            query.sent = query.sent.saturating_add(1);
-            query.deadline = self.now.saturating_add(wait);
             let to = query.tracker;
             let mut payload = Vec::with_capacity(128);
             request.encode(&mut payload);
@@ -366,7 +381,10 @@ impl Client {
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called; may change after any call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.queries.values().map(|query| query.deadline).min()
+        self.queries
+            .values()
+            .filter_map(|query| query.deadline)
+            .min()
     }
 
     /// Tells that time has passed. Calls before the deadline do nothing.
@@ -375,7 +393,7 @@ impl Client {
         let late: Vec<QueryId> = self
             .queries
             .iter()
-            .filter(|(_, query)| query.deadline <= self.now)
+            .filter(|(_, query)| query.deadline.is_some_and(|deadline| deadline <= self.now))
             .map(|(id, _)| *id)
             .collect();
         for id in late {
@@ -386,8 +404,8 @@ impl Client {
                 self.fail(id, Failure::Timeout);
                 continue;
             }
-            query.deadline = self.now.saturating_add(FIRST_WAIT);
-            if query.sent > 0 {
+            query.deadline = None;
+            if core::mem::take(&mut query.has_left) {
                 // An answer to the earlier one would be late: it is not waited for any more.
                 query.transaction = self.random.number();
                 self.stats.retransmissions = self.stats.retransmissions.saturating_add(1);
@@ -417,7 +435,7 @@ impl Client {
 
     fn connection(&self, tracker: SocketAddr) -> Option<u64> {
         let (connection, end) = self.connections.get(&tracker)?;
-        (self.now < *end).then_some(*connection)
+        (self.now <= *end).then_some(*connection)
     }
 
     /// All that wait for a connection id of this tracker go on with it.
@@ -433,9 +451,10 @@ impl Client {
         for (id, query) in &mut self.queries {
             if query.tracker == tracker && query.is_connecting && query.sent > 0 {
                 query.is_connecting = false;
+                query.has_left = false;
                 query.sent = 0;
                 query.transaction = self.random.number();
-                query.deadline = self.now.saturating_add(FIRST_WAIT);
+                query.deadline = None;
                 self.due.push_back(*id);
             }
         }
