@@ -1,6 +1,8 @@
 //! What the example programs share. The programs themselves are in `src/bin`, one idea each.
 
 pub mod app;
+#[cfg(feature = "bittorrent")]
+pub mod bittorrent;
 pub mod cli;
 pub mod echo;
 #[cfg(feature = "mail")]

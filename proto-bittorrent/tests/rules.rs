@@ -693,7 +693,12 @@ impl StreamScenario for Tracking {
             return false;
         };
         let mut store = Store::new(StoreLimits::default(), [1; 32]);
-        let _ = machine.serve(&mut store, "192.0.2.1".parse().unwrap(), event);
+        let _ = machine.serve(
+            &mut store,
+            Duration::ZERO,
+            "192.0.2.1".parse().unwrap(),
+            event,
+        );
         true
     }
 
@@ -968,7 +973,7 @@ impl DatagramScenario for Answering {
             return false;
         };
         let mut store = Store::new(StoreLimits::default(), [1; 32]);
-        let _ = machine.serve(&mut store, event);
+        let _ = machine.serve(&mut store, Duration::ZERO, event);
         true
     }
 

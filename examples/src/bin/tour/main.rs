@@ -2,6 +2,7 @@
 //! against them over sockets, and says per protocol what was exchanged, what was checked and how
 //! fast it went.
 
+mod bittorrent;
 mod dns;
 mod echo;
 mod mail;
@@ -32,6 +33,8 @@ enum Chapter {
     Dns,
     /// Bob reads his mail over POP3.
     Mail,
+    /// A torrent, a tracker, two peers.
+    Bittorrent,
 }
 
 #[tokio::main]
@@ -46,6 +49,7 @@ async fn main() -> ExitCode {
             Chapter::Echo => echo::run(&mut report).await,
             Chapter::Dns => dns::run(&mut report).await,
             Chapter::Mail => mail::run(&mut report).await,
+            Chapter::Bittorrent => bittorrent::run(&mut report).await,
         };
         if let Err(error) = result {
             report.failed("the chapter ends without an error", &*error);

@@ -125,7 +125,7 @@ enum State {
 ///     &b"GET /announce?info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=bbbbbbbbbbbbbbbbbbbb&port=6881&left=0 HTTP/1.1\r\n\r\n"[..],
 /// );
 /// while let Some(event) = server.poll_event(now, &mut input)? {
-///     server.serve(&mut store, "192.0.2.1".parse()?, event)?;
+///     server.serve(&mut store, now, "192.0.2.1".parse()?, event)?;
 /// }
 /// assert_eq!(store.peers(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -322,15 +322,21 @@ impl Server {
         Ok(())
     }
 
-    /// Answers as `store` would have it, to a peer at `ip`. Peers of both address families are told.
+    /// Answers as `store` would have it at the time `now` of the store's own epoch, to a peer at `ip`.
     ///
     /// # Errors
     ///
     /// [`UsageError::StaleAsk`].
-    pub fn serve(&mut self, store: &mut Store, ip: IpAddr, event: Event) -> Result<(), UsageError> {
+    pub fn serve(
+        &mut self,
+        store: &mut Store,
+        now: Duration,
+        ip: IpAddr,
+        event: Event,
+    ) -> Result<(), UsageError> {
         match event {
             Event::Announce { ask, query } => {
-                let answer = store.announce(self.now, ip, &query.announce);
+                let answer = store.announce(now, ip, &query.announce);
                 let reply = match answer {
                     Ok(answer) => Reply::Announced(Announced {
                         external_ip: Some(ip.to_canonical()),

@@ -135,7 +135,7 @@ struct Query {
 ///     let Some(Transmit::Datagram { payload, .. }) = client.poll_transmit(now) else { panic!() };
 ///     server.handle_datagram(now, LocalId::MAIN, peer, &payload);
 ///     while let Some(event) = server.poll_event() {
-///         server.serve(&mut store, event)?;
+///         server.serve(&mut store, now, event)?;
 ///     }
 ///     let Some(Transmit::Datagram { payload, .. }) = server.poll_transmit(now) else { panic!() };
 ///     client.handle_datagram(now, LocalId::MAIN, tracker, &payload);

@@ -285,12 +285,17 @@ impl Server {
         self.settle(ask).map(drop)
     }
 
-    /// Answers as `store` would have it.
+    /// Answers as `store` would have it at the time `now` of the store's own epoch.
     ///
     /// # Errors
     ///
     /// [`UsageError::StaleAsk`].
-    pub fn serve(&mut self, store: &mut Store, event: Event) -> Result<(), UsageError> {
+    pub fn serve(
+        &mut self,
+        store: &mut Store,
+        now: Duration,
+        event: Event,
+    ) -> Result<(), UsageError> {
         match event {
             Event::Announce {
                 ask,
@@ -299,7 +304,7 @@ impl Server {
                 ..
             } => {
                 // Whose address was proved may announce that address, and no other.
-                match store.announce(self.now, from.ip(), &announce) {
+                match store.announce(now, from.ip(), &announce) {
                     Ok(answer) => self.answer_announce(ask, &answer),
                     Err(error) => self.refuse(ask, &alloc::format!("{error}")),
                 }
