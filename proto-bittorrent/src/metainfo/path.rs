@@ -141,8 +141,9 @@ enum Taken {
 /// Makes the paths of one torrent differ, in one pass and in the order of the files.
 #[derive(Default)]
 pub(super) struct Unique {
-    /// By the hash of the path without case.
-    taken: BTreeMap<u64, Taken>,
+    /// By the hash of the path without case: what stands there, and the last number that was tried
+    /// to give another one of that name a name of its own.
+    taken: BTreeMap<u64, (Taken, u32)>,
 }
 
 impl Unique {
@@ -158,25 +159,28 @@ impl Unique {
             let begin = result.len();
             result.push_str(component);
             let is_last = components.peek().is_none();
-            let mut number = 0_u32;
+            let first = hash(parent, component);
+            let mut key = first;
             loop {
-                let name = result.get(begin..).unwrap_or_default();
-                let key = hash(parent, name);
                 match self.taken.get(&key) {
-                    Some(Taken::Folder) if !is_last => {}
+                    Some((Taken::Folder, _)) if !is_last => break,
                     None => {
                         let taken = if is_last { Taken::File } else { Taken::Folder };
-                        self.taken.insert(key, taken);
+                        self.taken.insert(key, (taken, 0));
+                        break;
                     }
+                    // Numbers go on where they stopped: many files of one name cost no more each.
                     Some(_) => {
-                        number = number.saturating_add(1);
+                        let number = self.taken.get_mut(&first).map_or(1, |(_, number)| {
+                            *number = number.saturating_add(1);
+                            *number
+                        });
                         rename(&mut result, begin, component, number);
-                        continue;
+                        key = hash(parent, result.get(begin..).unwrap_or_default());
                     }
                 }
-                parent = key;
-                break;
             }
+            parent = key;
         }
         SafePath(result)
     }
