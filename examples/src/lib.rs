@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod cli;
+#[cfg(feature = "dns")]
+pub mod dns_server;
 pub mod echo;
 #[cfg(feature = "mail")]
 pub mod mail;

@@ -215,6 +215,12 @@ impl Stream {
         }
     }
 
+    /// Whether [`answer_part`](Self::answer_part) has room for a message now.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        self.output.len() < self.limits.max_queued_output
+    }
+
     /// Sends one of several messages that answer a query: the question stays open for the next one,
     /// and its time begins anew. The last one goes by [`answer`](Self::answer), or
     /// [`discard`](Self::discard) ends it.
