@@ -5,6 +5,7 @@
 //! which the embedder knows.
 
 use crate::wire::{Class, Header, MAX_MESSAGE, MAX_NAME, Message, Name, RData, Type, Value};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
@@ -621,19 +622,23 @@ pub fn verify_request(
     keys: &[Key],
     message: &[u8],
     unix: u64,
-) -> Result<Option<(Vec<u8>, Transaction)>, Rejection> {
-    let plain = |error| Rejection {
-        error,
-        named: None,
-        transaction: None,
+) -> Result<Option<(Vec<u8>, Transaction)>, Box<Rejection>> {
+    let plain = |error| {
+        Box::new(Rejection {
+            error,
+            named: None,
+            transaction: None,
+        })
     };
     let Some(found) = find(message).map_err(plain)? else {
         return Ok(None);
     };
-    let rejection = |error, transaction| Rejection {
-        error,
-        named: Some((found.name.clone(), found.algorithm.clone())),
-        transaction,
+    let rejection = |error, transaction| {
+        Box::new(Rejection {
+            error,
+            named: Some((found.name.clone(), found.algorithm.clone())),
+            transaction,
+        })
     };
     let key = keys
         .iter()

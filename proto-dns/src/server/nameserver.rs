@@ -242,7 +242,7 @@ impl Nameserver {
             {
                 None
             }
-            Err(rejection) => return self.refuse_signature(query, rejection, unix),
+            Err(rejection) => return self.refuse_signature(query, *rejection, unix),
         };
         let (bare, mut signer) = match &checked {
             Some((bare, signer)) => (bare.as_slice(), Some(signer.clone())),

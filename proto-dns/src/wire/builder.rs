@@ -209,6 +209,28 @@ impl<'b> Builder<'b> {
         result
     }
 
+    /// Adds a record without data, as prerequisites and deletions of updates are (RFC 2136 section
+    /// 2.4 and 2.5).
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]; the message is as it was before.
+    pub fn push_empty(
+        &mut self,
+        section: Section,
+        owner: NameRef<'_>,
+        class: Class,
+        ttl: u32,
+        rtype: Type,
+    ) -> Result<(), BuildError> {
+        self.all_or_nothing(|builder| {
+            builder.put_owner(section, owner)?;
+            let ([t, y], [c, l]) = (rtype.0.to_be_bytes(), class.0.to_be_bytes());
+            let [t0, t1, t2, t3] = ttl.to_be_bytes();
+            builder.put(&[t, y, c, l, t0, t1, t2, t3, 0, 0])
+        })
+    }
+
     /// Adds the records of an RRset, all or none (RFC 2181 section 9). Cheaper than
     /// [`push`](Self::push) for each: the owner is looked up once.
     ///

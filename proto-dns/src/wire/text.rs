@@ -96,15 +96,19 @@ static CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
-    table[b' ' as usize] = BLANK;
-    table[b'\t' as usize] = BLANK;
-    table[b'\r' as usize] = BLANK;
-    table[b'\n' as usize] = SPECIAL;
-    table[b'(' as usize] = SPECIAL;
-    table[b')' as usize] = SPECIAL;
-    table[b';' as usize] = SPECIAL;
-    table[b'"' as usize] = SPECIAL;
-    table[b'\\' as usize] = ESCAPE;
+    // A walk over mutable places, since a constant function may not call much.
+    let mut rest: &mut [u8] = &mut table;
+    let mut octet = 0u8;
+    while let Some((place, after)) = rest.split_first_mut() {
+        *place = match octet {
+            b' ' | b'\t' | b'\r' => BLANK,
+            b'\n' | b'(' | b')' | b';' | b'"' => SPECIAL,
+            b'\\' => ESCAPE,
+            _ => 0,
+        };
+        octet = octet.wrapping_add(1);
+        rest = after;
+    }
     table
 }
 
@@ -289,18 +293,18 @@ impl Tokens for Scanner<'_> {
     }
 }
 
-/// One octet, which may be escaped: the octet, whether it was, and the rest.
+/// One octet, which may be escaped, and the rest.
 #[inline]
-pub(crate) fn unescape_one(text: &[u8]) -> Result<Option<(u8, bool, &[u8])>, Fault> {
+pub(crate) fn unescape_one(text: &[u8]) -> Result<Option<(u8, &[u8])>, Fault> {
     let Some((&first, rest)) = text.split_first() else {
         return Ok(None);
     };
     if first != b'\\' {
-        return Ok(Some((first, false, rest)));
+        return Ok(Some((first, rest)));
     }
     let (&next, rest) = rest.split_first().ok_or(Fault::Escape)?;
     if !next.is_ascii_digit() {
-        return Ok(Some((next, true, rest)));
+        return Ok(Some((next, rest)));
     }
     let (&[b, c], rest) = rest.split_first_chunk().ok_or(Fault::Escape)?;
     if !(b.is_ascii_digit() && c.is_ascii_digit()) {
@@ -312,7 +316,7 @@ pub(crate) fn unescape_one(text: &[u8]) -> Result<Option<(u8, bool, &[u8])>, Fau
         .wrapping_add(digit(b).wrapping_mul(10))
         .wrapping_add(digit(c));
     let value = u8::try_from(value).map_err(|_| Fault::Escape)?;
-    Ok(Some((value, true, rest)))
+    Ok(Some((value, rest)))
 }
 
 /// Appends a text with its escapes resolved.
@@ -321,7 +325,7 @@ pub(crate) fn unescape(mut text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> 
         out.extend_from_slice(text);
         return Ok(());
     }
-    while let Some((octet, _, rest)) = unescape_one(text)? {
+    while let Some((octet, rest)) = unescape_one(text)? {
         out.push(octet);
         text = rest;
     }
@@ -384,7 +388,7 @@ fn labels(text: &[u8], out: &mut Vec<u8>) -> Result<bool, Fault> {
                     break;
                 }
                 Some(_) => {
-                    let Some((octet, _, after)) = unescape_one(after)? else {
+                    let Some((octet, after)) = unescape_one(after)? else {
                         break;
                     };
                     out.push(octet);

@@ -56,7 +56,7 @@ impl<'a> Iterator for SvcParams<'a> {
 pub(super) fn fits(wire: &[u8]) -> bool {
     let mut params = SvcParams(wire);
     let mut last = None;
-    while let Some((key, _)) = params.next() {
+    for (key, _) in params.by_ref() {
         if last.is_some_and(|last| last >= key) {
             return false;
         }
