@@ -79,6 +79,9 @@ fn add_file(
     }
 }
 
+/// What a notification says: from whom, and which serial number.
+type Told = (IpAddr, Option<u32>);
+
 /// A zone that is a copy.
 #[derive(Clone, Debug)]
 pub struct Copy {
@@ -323,7 +326,7 @@ impl Connection {
 async fn own_work(
     shared: Arc<Shared>,
     socket: Arc<UdpSocket>,
-    told: Vec<(Name, mpsc::Sender<(IpAddr, Option<u32>)>)>,
+    told: Vec<(Name, mpsc::Sender<Told>)>,
     verbose: bool,
 ) {
     loop {
@@ -390,7 +393,7 @@ fn say(event: &Event) {
 async fn secondary(
     shared: Arc<Shared>,
     copy: Copy,
-    mut hears: mpsc::Receiver<(IpAddr, Option<u32>)>,
+    mut hears: mpsc::Receiver<Told>,
     verbose: bool,
 ) {
     let (limits, clock) = (Limits::default(), shared.clock);
