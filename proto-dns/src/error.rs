@@ -164,6 +164,18 @@ pub enum UsageError {
     Closed,
 }
 
+/// A name that cannot be searched for: the caller's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchError {
+    /// The text is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The query was not taken.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+}
+
 /// A zone that cannot be served as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

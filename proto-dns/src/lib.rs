@@ -135,8 +135,8 @@ pub mod zonefile;
 
 pub use config::Config;
 pub use error::{
-    BuildError, DecodeError, Error, Fault, LoadError, NameError, NameFault, TransferError,
-    UnknownMnemonic, UsageError, ZoneError,
+    BuildError, DecodeError, Error, Fault, LoadError, NameError, NameFault, SearchError,
+    TransferError, UnknownMnemonic, UsageError, ZoneError,
 };
 pub use event::{Failure, QueryId, Transport};
 pub use limits::Limits;

@@ -2,6 +2,7 @@
 //! messages over one connection.
 
 mod attempt;
+mod cookie;
 mod query;
 pub mod secondary;
 pub mod stream;
