@@ -152,6 +152,129 @@ fn dig_and_kdig_and_drill_read_every_type_of_a_zone_file() {
     assert!(refused.contains("Transfer failed"), "{refused}");
 }
 
+fn dns_dig(server: SocketAddr, words: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dns-dig"));
+    run_ok(command.arg(format!("@{server}")).args(words))
+}
+
+/// Records without what is printed about them.
+fn records(text: &str) -> Vec<String> {
+    let mut lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with(';') && !line.is_empty())
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.sort();
+    lines.dedup();
+    lines
+}
+
+#[test]
+fn dns_dig_transfers_signs_and_asks_with_options_as_dig_does() {
+    if find("dig").is_none() {
+        skip!("dig")
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let zone = zone_file(folder.path(), &peers::zone_text());
+    let server = dns_serve(&["--zone", &zone, "--tsig", &tsig(), "--allow-transfer", "k"]);
+    let address = server.address("dns");
+    let key = format!("hmac-sha256:k:{SECRET}");
+    let wanted = ["-y", &key, "example.com", "AXFR", "+noall", "+answer"];
+    let ours = records(&dns_dig(address, &wanted));
+    assert_eq!(ours, records(&dig(address, &wanted)));
+    assert!(ours.len() > 60);
+    let same = dns_dig(address, &["-y", &key, "example.com", "IXFR=1"]);
+    assert!(same.contains("XFR size: 1 records"), "{same}");
+    for words in [
+        &["www.example.com", "AAAA", "+noall", "+answer"][..],
+        &[
+            "www.example.com",
+            "AAAA",
+            "+noall",
+            "+answer",
+            "+nottlid",
+            "+nsid",
+            "+cookie",
+        ],
+        &["huge.example.com", "TXT", "+noall", "+answer"],
+        &[
+            "-y",
+            &key,
+            "weird.example.com",
+            "TYPE65280",
+            "+noall",
+            "+answer",
+        ],
+        &[
+            "www.example.com",
+            "AAAA",
+            "+noall",
+            "+answer",
+            "+subnet=192.0.2.0/24",
+        ],
+    ] {
+        let ours = records(&dns_dig(address, words));
+        assert_eq!(ours, records(&dig(address, words)), "{words:?}");
+        assert!(!ours.is_empty(), "{words:?}");
+    }
+    let found = dns_dig(
+        address,
+        &["www", "AAAA", "+short", "+search", "+domain=example.com"],
+    );
+    assert_eq!(found.trim(), "2001:db8::1");
+    let traced = dns_dig(address, &["www.example.com", "AAAA", "+trace"]);
+    assert!(traced.contains("2001:db8::1"), "{traced}");
+    let wrong = "hmac-sha256:k:AAAAAAAAAAAAAAAAAAAAAA==";
+    let refused = run(Command::new(env!("CARGO_BIN_EXE_dns-dig")).args([
+        &format!("@{address}"),
+        "-y",
+        wrong,
+        "example.com",
+        "AXFR",
+    ]));
+    assert_eq!(refused.status.code(), Some(1));
+}
+
+#[test]
+fn wrong_flags_of_dns_serve_end_with_status_2_and_broken_zones_with_their_line() {
+    let program = env!("CARGO_BIN_EXE_dns-serve");
+    let folder = tempfile::tempdir().expect("a folder");
+    let zone = zone_file(
+        folder.path(),
+        "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.300\n",
+    );
+    for words in [
+        &["--listen", "127.0.0.1:0"][..],
+        &["--listen", "nowhere", "--zone", &zone],
+        &["--listen", "127.0.0.1:0", "--zone", "example.com"],
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--zone",
+            &zone,
+            "--tsig",
+            "k:hmac-sha256",
+        ],
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--zone",
+            &zone,
+            "--allow-update",
+            "unknown",
+        ],
+        &["--listen", "127.0.0.1:0", "--zone", &zone, "--unknown"],
+    ] {
+        let output = run(Command::new(program).args(words));
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(!output.stderr.is_empty(), "{words:?}");
+    }
+    let output = run(Command::new(program).args(["--listen", "127.0.0.1:0", "--zone", &zone]));
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("line 4, column 6"), "{told}");
+}
+
 #[test]
 fn kdig_asks_over_tls() {
     let Some(kdig) = find("kdig") else {
