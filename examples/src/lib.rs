@@ -4,6 +4,8 @@ pub mod app;
 #[cfg(feature = "bittorrent")]
 pub mod bittorrent;
 pub mod cli;
+#[cfg(feature = "dns")]
+pub mod dns_server;
 pub mod echo;
 #[cfg(feature = "mail")]
 pub mod mail;

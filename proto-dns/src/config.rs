@@ -1,5 +1,6 @@
 //! How a stub behaves, as far as it is a matter of taste.
 
+use crate::wire::Name;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -27,6 +28,17 @@ pub struct Config {
     pub rotate: bool,
     /// How long a query may take as a whole, from its first datagram on. Default 15 seconds.
     pub deadline: Duration,
+    /// Where [`Stub::search`](crate::client::Stub::search) looks for names that are not complete, in
+    /// this order. Default nowhere.
+    pub search: Vec<Name>,
+    /// A name with at least this many dots is tried as it is before the search list. Default 1.
+    pub ndots: usize,
+    /// Send cookies (RFC 7873), and take nothing without them over UDP from a server that has sent
+    /// some before. Needs EDNS. Default false.
+    pub cookies: bool,
+    /// EDNS options that every query bears, in wire form
+    /// ([`Options::encode`](crate::wire::Options::encode)). Default none.
+    pub edns_options: Vec<u8>,
     /// How long a connection without queries is kept for the next one. Default 3 seconds.
     pub tcp_idle: Duration,
 }
@@ -54,6 +66,10 @@ impl Default for Config {
             attempts: 3,
             rotate: false,
             deadline: Duration::from_secs(15),
+            search: Vec::new(),
+            ndots: 1,
+            cookies: false,
+            edns_options: Vec::new(),
             tcp_idle: Duration::from_secs(3),
         }
     }

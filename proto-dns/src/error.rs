@@ -164,6 +164,18 @@ pub enum UsageError {
     Closed,
 }
 
+/// A name that cannot be searched for: the caller's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchError {
+    /// The text is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The query was not taken.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+}
+
 /// A zone that cannot be served as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -183,6 +195,12 @@ pub enum ZoneError {
     /// CNAME and other data, or two CNAMEs (RFC 1034 section 3.6.2).
     #[error("a CNAME stands alone")]
     CnameAndOther,
+    /// Two DNAMEs (RFC 6672 section 2.4).
+    #[error("a DNAME stands once")]
+    Dname,
+    /// More than 4096 records of one owner and type.
+    #[error("too many records of one owner and type")]
+    TooManyRecords,
     /// A type that stands in no zone: OPT and other meta types.
     #[error("a meta type cannot be stored in a zone")]
     MetaType,
@@ -192,4 +210,66 @@ pub enum ZoneError {
     /// Two zones of the same origin.
     #[error("a zone of this origin is already served")]
     Duplicate,
+}
+
+/// Why a zone could not be transferred. All of it is the primary's fault, or the network's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// A message that cannot be read.
+    #[error("a malformed message: {0}")]
+    Malformed(#[from] DecodeError),
+    /// A message that answers something else.
+    #[error("a message that answers another question")]
+    Mismatch,
+    /// The primary will not give the zone.
+    #[error("the primary says {0}")]
+    Refused(crate::wire::Rcode),
+    /// The transfer does not begin with the SOA record.
+    #[error("no SOA record at the beginning")]
+    NoSoa,
+    /// The changes do not fit the version that they begin with.
+    #[error("changes that do not fit")]
+    Inconsistent,
+    /// A record outside the zone, or of a type that stands in none.
+    #[error("a record that does not belong here: {0}")]
+    Zone(ZoneError),
+    /// A record of another class.
+    #[error("a record of another class")]
+    Class,
+    /// Something follows the end.
+    #[error("records after the end")]
+    Trailing,
+    /// More records or octets than [`Limits`](crate::Limits) allow.
+    #[error("too large a zone")]
+    TooLarge,
+    /// A signature that is wrong, or none where one must be.
+    #[error("{0}")]
+    Signature(#[from] crate::tsig::TsigError),
+    /// The connection could not be made, or ended too early.
+    #[error("the connection failed")]
+    Disconnected,
+    /// It took too long.
+    #[error("no answer in time")]
+    Timeout,
+}
+
+/// Why the text of a zone could not be loaded: whoever wrote it is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The text cannot be read.
+    #[error(transparent)]
+    Text(#[from] crate::zonefile::ZoneFileError),
+    /// A record that the zone cannot hold.
+    #[error("line {line}: {fault}")]
+    Zone {
+        /// The line, from 1.
+        line: usize,
+        /// Why not.
+        fault: ZoneError,
+    },
+    /// `$INCLUDE`, where nobody opens files: use [`zonefile::Parser`](crate::zonefile::Parser).
+    #[error("$INCLUDE is not followed here")]
+    Include,
 }

@@ -129,12 +129,14 @@ mod outbox;
 mod random;
 pub mod server;
 pub mod stream;
+pub mod tsig;
 pub mod wire;
+pub mod zonefile;
 
 pub use config::Config;
 pub use error::{
-    BuildError, DecodeError, Error, Fault, NameError, NameFault, UnknownMnemonic, UsageError,
-    ZoneError,
+    BuildError, DecodeError, Error, Fault, LoadError, NameError, NameFault, SearchError,
+    TransferError, UnknownMnemonic, UsageError, ZoneError,
 };
 pub use event::{Failure, QueryId, Transport};
 pub use limits::Limits;

@@ -73,6 +73,16 @@ pub struct Limits {
     ///
     /// Its [`Ask`](crate::server::stream::Ask) is stale from then on.
     pub answer_deadline: Option<Duration>,
+    /// [`client::Incoming`](crate::client::Incoming), [`client::Secondary`](crate::client::Secondary):
+    /// records of one transfer. Default 10 million. One more fails it: an endless stream must not
+    /// fill the memory.
+    pub max_transfer_records: u64,
+    /// [`client::Incoming`](crate::client::Incoming), [`client::Secondary`](crate::client::Secondary):
+    /// octets of all messages of one transfer. Default 1 GiB.
+    pub max_transfer_octets: u64,
+    /// [`client::Secondary`](crate::client::Secondary): how long a transfer may be silent. Default
+    /// 30 seconds.
+    pub transfer_idle: Duration,
 }
 
 impl Default for Limits {
@@ -90,6 +100,9 @@ impl Default for Limits {
             idle: Duration::from_secs(10),
             linger: Duration::from_secs(2),
             answer_deadline: Some(Duration::from_secs(30)),
+            max_transfer_records: 10_000_000,
+            max_transfer_octets: 1 << 30,
+            transfer_idle: Duration::from_secs(30),
         }
     }
 }

@@ -20,6 +20,13 @@ impl Random {
         Self(ChaCha20Rng::from_seed(seed))
     }
 
+    /// Octets that nobody can guess.
+    pub(crate) fn secret(&mut self) -> [u8; 32] {
+        let mut secret = [0; 32];
+        self.0.fill_bytes(&mut secret);
+        secret
+    }
+
     pub(crate) fn id(&mut self) -> u16 {
         let [a, b, ..] = self.0.next_u32().to_be_bytes();
         u16::from_be_bytes([a, b])

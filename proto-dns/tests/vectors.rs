@@ -153,8 +153,7 @@ fn single_records_of_simple_dns_are_read() {
         if let Ok(known) = rtype.parse::<Type>() {
             assert_eq!(record.rtype, known, "{file}");
             let opaque = matches!(data, RData::Unknown { .. });
-            let typed = ["A", "AAAA", "MX", "NS", "SOA", "TXT"].contains(&rtype);
-            assert_eq!(opaque, !typed, "{file}");
+            assert!(!opaque, "{file}");
         }
     }
     assert!(tally.read > 10, "{tally:?}");

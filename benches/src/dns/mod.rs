@@ -2,6 +2,7 @@
 
 mod messages;
 mod ours;
+mod zones;
 
 #[cfg(feature = "dns-peers")]
 mod domain;
@@ -100,6 +101,8 @@ pub fn cases() -> Vec<Case> {
         cases.push(build_case(label));
     }
     cases.push(chain_case());
+    cases.push(zones::file_case());
+    cases.push(zones::answer_case());
     cases
 }
 

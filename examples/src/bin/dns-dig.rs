@@ -6,15 +6,26 @@ use core::time::Duration;
 use examples::cli;
 use netio::driver::{Lookup, LookupError, Stub};
 use proto_dns::client::QueryOptions;
-use proto_dns::wire::{Class, Flags, Message, Name, Question, Rcode, Section, Type};
+use proto_dns::client::stub::Event;
+use proto_dns::tsig::{Key, Transaction};
+use proto_dns::wire::{
+    Builder, Class, Edns, EdnsOption, Flags, Message, MessageBuf, Name, OptionCode, Options,
+    Question, RData, Rcode, Record, Section, Soa, Type,
+};
 use proto_dns::{Config, Limits};
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Asks a DNS server and prints its answer in the way of dig.
 ///
-/// Words that begin with + are switches: +short, +tcp (+notcp), +dnssec (+do), +norecurse (+norec),
-/// +cdflag (+cd), +noedns, +time=SECONDS, +tries=N.
+/// Words that begin with + are switches, with no in front to switch off: +short, +tcp, +dnssec (+do),
+/// +recurse, +cdflag (+cd), +edns, +nsid, +cookie, +padding=N, +subnet=ADDR/PREFIX,
+/// +ednsopt=CODE[:HEX], +bufsize=N, +time=SECONDS, +tries=N, +retry=N, +search, +ndots=N, +domain=NAME,
+/// +trace; and for what is printed +all, +cmd, +comments, +question, +answer, +authority, +additional,
+/// +stats, +ttlid, +class. The types AXFR and IXFR=SERIAL transfer a zone.
 #[derive(Parser)]
 #[command(
     version,
@@ -24,11 +35,22 @@ struct Arguments {
     /// The port of the server.
     #[arg(short, default_value_t = 53)]
     port: u16,
+    /// Sign with a key, and check signatures.
+    #[arg(short = 'y', value_name = "[ALG:]NAME:SECRET", value_parser = read_key)]
+    key: Option<Key>,
+    /// The type.
+    #[arg(short = 't', value_name = "TYPE")]
+    qtype: Option<String>,
+    /// The class.
+    #[arg(short = 'c', value_name = "CLASS")]
+    qclass: Option<Class>,
+    /// The name, when it looks like something else.
+    #[arg(short = 'q', value_name = "NAME")]
+    qname: Option<String>,
     /// Ask for the name of an address (PTR).
     #[arg(short = 'x', value_name = "ADDR")]
     reverse: Option<IpAddr>,
     /// The server, the name, the type, the class and the switches, in any order.
-    #[arg(required = true)]
     words: Vec<String>,
 }
 
@@ -37,7 +59,85 @@ struct Request {
     question: Question,
     options: QueryOptions,
     config: Config,
+    show: Show,
+    server: SocketAddr,
+    key: Option<Key>,
+    /// The version that an incremental transfer begins with.
+    serial: Option<u32>,
+    trace: bool,
+    /// The name as it was written, for the search list.
+    search: Option<String>,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug)]
+struct Show {
     short: bool,
+    comments: bool,
+    question: bool,
+    answer: bool,
+    authority: bool,
+    additional: bool,
+    stats: bool,
+    ttl: bool,
+    class: bool,
+}
+
+impl Show {
+    const fn all(on: bool) -> Self {
+        Self {
+            short: false,
+            comments: on,
+            question: on,
+            answer: on,
+            authority: on,
+            additional: on,
+            stats: on,
+            ttl: true,
+            class: true,
+        }
+    }
+
+    /// Takes a switch; false when it is another one's.
+    fn switch(&mut self, switch: &str, on: bool) -> bool {
+        match switch {
+            "all" => {
+                *self = Self {
+                    short: self.short,
+                    ttl: self.ttl,
+                    class: self.class,
+                    ..Self::all(on)
+                }
+            }
+            "short" => self.short = on,
+            "comments" | "cmd" => self.comments = on,
+            "question" => self.question = on,
+            "answer" => self.answer = on,
+            "authority" => self.authority = on,
+            "additional" => self.additional = on,
+            "stats" => self.stats = on,
+            "ttlid" | "ttl" => self.ttl = on,
+            "class" | "cl" => self.class = on,
+            _ => return false,
+        }
+        true
+    }
+
+    fn record(self, record: &Record<'_>) {
+        let data = match record.data() {
+            Ok(data) => data.to_string(),
+            Err(_) => RData::from_wire(Type(65_280), record.rdata())
+                .map_or_else(|_| String::new(), |data| data.to_string()),
+        };
+        print!("{}", record.owner);
+        if self.ttl {
+            print!("\t{}", record.ttl);
+        }
+        if self.class {
+            print!("\t{}", record.class);
+        }
+        println!("\t{}\t{data}", record.rtype);
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -53,71 +153,379 @@ async fn main() -> ExitCode {
 }
 
 async fn run(request: Request) -> Result<(), Box<dyn Error>> {
+    let transfer = matches!(request.question.qtype, Type::AXFR | Type::IXFR);
+    if request.trace {
+        return trace(request).await;
+    }
+    if transfer || request.key.is_some() {
+        return exchange(&request, transfer).await;
+    }
+    let show = request.show;
     let mut stub = Stub::new(request.config, Limits::default(), cli::seed());
+    if let Some(text) = request.search {
+        let found = search(&mut stub, &text, request.question.qtype, request.options).await?;
+        if show.short {
+            print_short(&found.view())?;
+        } else {
+            print_message(show, &found.view());
+        }
+        return Ok(());
+    }
     match stub.lookup(request.question, request.options).await {
-        Ok(found) if request.short => print_short(&found.message.view())?,
+        Ok(found) if show.short => print_short(&found.message.view())?,
         Ok(found) => {
-            print_message(&found.message.view())?;
-            print_footer(&found);
+            print_message(show, &found.message.view());
+            if show.stats {
+                print_footer(&found);
+            }
         }
         // A refusal is an answer, to whoever asks with dig.
         Err(LookupError::Failed {
             reply: Some(reply), ..
-        }) if !request.short => {
-            print_message(&reply.view())?;
-        }
+        }) if !show.short => print_message(show, &reply.view()),
         Err(error) => return Err(error.into()),
     }
     Ok(())
 }
 
+async fn search(
+    stub: &mut Stub,
+    text: &str,
+    qtype: Type,
+    options: QueryOptions,
+) -> Result<MessageBuf, Box<dyn Error>> {
+    let wanted = stub.machine_mut().search(text, qtype, options)?;
+    loop {
+        match stub.next().await {
+            Event::Answer { id, message, .. } if id == wanted => return Ok(message),
+            Event::Failed { id, reason, reply } if id == wanted => {
+                return Err(LookupError::Failed { reason, reply }.into());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Asks from one server to the next, beginning with the one that was named, as a resolver would
+/// (RFC 1034 section 5.3.3, without its care: only addresses that come along are followed).
+async fn trace(request: Request) -> Result<(), Box<dyn Error>> {
+    let mut server = request.server;
+    let mut options = request.options;
+    options.recursion_desired = false;
+    for _ in 0..16 {
+        let mut config = request.config.clone();
+        config.servers = vec![server];
+        let mut stub = Stub::new(config, Limits::default(), cli::seed());
+        let found = stub.lookup(request.question.clone(), options).await?;
+        let message = found.message.view();
+        let records = message.answers().chain(message.authorities());
+        for record in records {
+            request.show.record(&record);
+        }
+        println!(";; from {server}, {} msec\n", found.took.as_millis());
+        let is_answer = message.answers().next().is_some()
+            || message.header().flags.contains(Flags::AA)
+            || message.rcode() != Rcode::NOERROR;
+        let next = message
+            .additionals()
+            .find_map(|record| match record.data() {
+                Ok(RData::A(address)) => Some(IpAddr::from(address)),
+                Ok(RData::Aaaa(address)) => Some(IpAddr::from(address)),
+                _ => None,
+            });
+        match next {
+            Some(next) if !is_answer => server = SocketAddr::new(next, server.port()),
+            _ => return Ok(()),
+        }
+    }
+    Err("too many referrals".into())
+}
+
+/// One question on a connection of its own: a transfer, or one that is signed.
+async fn exchange(request: &Request, transfer: bool) -> Result<(), Box<dyn Error>> {
+    let wait = request.config.tcp_timeout;
+    let mut message = question_message(request)?;
+    let unix = || -> Result<u64, Box<dyn Error>> {
+        Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
+    };
+    let mut signed = match &request.key {
+        Some(key) => Some(Transaction::request(key, &mut message, unix()?)?),
+        None => None,
+    };
+    let connecting = tokio::time::timeout(wait, TcpStream::connect(request.server));
+    let mut stream = connecting.await.map_err(|_| "no connection in time")??;
+    let len = u16::try_from(message.len())?;
+    stream
+        .write_all(&[&len.to_be_bytes(), message.as_slice()].concat())
+        .await?;
+    let (mut soas, mut records, mut messages, mut octets) = (0, 0usize, 0, 0usize);
+    let (mut first_soa, mut incremental) = (None, false);
+    loop {
+        let reading = async {
+            let len = stream.read_u16().await?;
+            let mut reply = vec![0; len.into()];
+            stream.read_exact(&mut reply).await?;
+            std::io::Result::Ok(reply)
+        };
+        let reply = tokio::time::timeout(wait, reading).await;
+        let reply = reply.map_err(|_| "no answer in time")??;
+        messages += 1;
+        octets += reply.len();
+        let bare = match &mut signed {
+            Some(signed) => signed.verify(&reply, unix()?)?,
+            None => reply,
+        };
+        let reply = Message::parse(&bare)?;
+        if !transfer {
+            if request.show.short {
+                print_short(&reply)?;
+            } else {
+                print_message(request.show, &reply);
+            }
+            return Ok(());
+        }
+        if reply.rcode() != Rcode::NOERROR {
+            return Err(format!("transfer failed: {}", reply.rcode()).into());
+        }
+        let mut alone = true;
+        for record in reply.answers() {
+            records += 1;
+            request.show.record(&record);
+            if let Ok(RData::Soa(soa)) = record.data() {
+                first_soa.get_or_insert(soa.serial);
+                soas += u32::from(first_soa == Some(soa.serial));
+            }
+            alone = records == 1;
+        }
+        // The newest SOA record ends it; changes bear it once more before what comes.
+        if messages == 1 {
+            incremental = request.question.qtype == Type::IXFR && is_incremental(&reply);
+        }
+        let enough = if incremental { 3 } else { 2 };
+        let up_to_date = alone && request.serial.is_some() && request.serial == first_soa;
+        if soas >= enough || up_to_date || records == 0 {
+            println!(";; XFR size: {records} records (messages {messages}, bytes {octets})");
+            return Ok(());
+        }
+    }
+}
+
+/// Whether the first message of a transfer holds changes: its second record is a SOA record too.
+fn is_incremental(message: &Message<'_>) -> bool {
+    let second = message.answers().nth(1);
+    second.is_some_and(|record| record.rtype == Type::SOA)
+}
+
+fn question_message(request: &Request) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut buffer = [0; 1024];
+    let [a, b, ..] = cli::seed();
+    let id = u16::from_be_bytes([a, b]);
+    let Question {
+        name,
+        qtype,
+        qclass,
+    } = &request.question;
+    let transfer = matches!(*qtype, Type::AXFR | Type::IXFR);
+    let flags = Flags::default().with(Flags::RD, !transfer && request.options.recursion_desired);
+    let mut message = Builder::new(&mut buffer, id, flags)?;
+    if request.options.edns && !transfer {
+        message.set_edns(&Edns {
+            dnssec_ok: request.options.dnssec_ok,
+            ..Edns::new(request.config.udp_payload)
+        })?;
+    }
+    message.push_question(name.view(), *qtype, *qclass)?;
+    if let Some(serial) = request.serial {
+        let root = Name::root();
+        let soa = RData::Soa(Soa {
+            mname: root.view(),
+            rname: root.view(),
+            serial,
+            refresh: 0,
+            retry: 0,
+            expire: 0,
+            minimum: 0,
+        });
+        message.push(Section::Authority, name.view(), *qclass, 0, &soa)?;
+    }
+    Ok(message.finish().to_vec())
+}
+
+fn read_key(text: &str) -> Result<Key, String> {
+    let parts: Vec<_> = text.split(':').collect();
+    let (algorithm, name, secret) = match parts[..] {
+        [name, secret] => ("hmac-sha256", name, secret),
+        [algorithm, name, secret] => (algorithm, name, secret),
+        _ => return Err("[ALG:]NAME:SECRET is wanted".to_owned()),
+    };
+    let name = name.parse().map_err(|error| format!("{name}: {error}"))?;
+    let algorithm = algorithm
+        .parse()
+        .map_err(|error| format!("{algorithm}: {error}"))?;
+    Key::from_base64(name, algorithm, secret).map_err(|error| format!("the secret: {error}"))
+}
+
 impl Request {
     fn read(arguments: Arguments) -> Result<Self, String> {
-        let (mut server, mut name, mut qtype, mut qclass) = (None, None, None, None);
-        let mut config = Config::default();
-        config.attempts = 3;
-        let mut options = QueryOptions::default();
-        let mut short = false;
+        let (mut server, mut name, mut qtype, mut qclass) =
+            (None, arguments.qname.clone(), None, arguments.qclass);
+        let mut request = Self {
+            question: Question::new(Name::root(), Type::A),
+            options: QueryOptions::default(),
+            config: Config::default(),
+            show: Show::all(true),
+            server: SocketAddr::from(([127, 0, 0, 1], 53)),
+            key: arguments.key.clone(),
+            serial: None,
+            trace: false,
+            search: None,
+        };
+        if let Some(text) = &arguments.qtype {
+            qtype = Some(
+                request
+                    .read_type(text)
+                    .ok_or(format!("{text}: not a type"))?,
+            );
+        }
+        let mut searching = false;
         for word in &arguments.words {
+            let has_name = name.is_some() || arguments.reverse.is_some();
             if let Some(address) = word.strip_prefix('@') {
                 server = Some(read_server(address, arguments.port)?);
             } else if let Some(switch) = word.strip_prefix('+') {
                 match switch.split_once('=') {
-                    None => read_switch(switch, &mut options, &mut short)?,
-                    Some((switch, value)) => read_setting(switch, value, &mut config)?,
+                    None => request.read_switch(switch, &mut searching)?,
+                    Some((switch, value)) => request.read_setting(switch, value)?,
                 }
-            } else if let (Some(_), Ok(class), None) = (&name, word.parse::<Class>(), qclass) {
+            } else if let (true, Ok(class), None) = (has_name, word.parse::<Class>(), qclass) {
                 qclass = Some(class);
-            } else if let (true, Ok(found), None) = (
-                name.is_some() || arguments.reverse.is_some(),
-                word.parse::<Type>(),
-                qtype,
-            ) {
+            } else if let (true, Some(found), None) = (has_name, request.read_type(word), qtype) {
                 qtype = Some(found);
-            } else if name.is_none() && arguments.reverse.is_none() {
-                name = Some(
-                    word.parse::<Name>()
-                        .map_err(|error| format!("{word}: {error}"))?,
-                );
+            } else if !has_name {
+                name = Some(word.clone());
             } else {
                 return Err(format!("{word}: neither a type nor a class"));
             }
         }
-        if let Some(address) = arguments.reverse {
-            name = Some(reverse_name(address)?);
-            qtype = qtype.or(Some(Type::PTR));
-        }
-        config.servers = vec![server.ok_or("no server: say @ADDR")?];
-        let mut question =
-            Question::new(name.ok_or("no name to ask for")?, qtype.unwrap_or(Type::A));
-        question.qclass = qclass.unwrap_or(Class::IN);
-        Ok(Self {
-            question,
-            options,
-            config,
-            short,
-        })
+        request.question.name = match (&name, arguments.reverse) {
+            (_, Some(address)) => {
+                qtype = qtype.or(Some(Type::PTR));
+                reverse_name(address)?
+            }
+            (Some(text), _) => text.parse().map_err(|error| format!("{text}: {error}"))?,
+            (None, None) => return Err("no name to ask for".to_owned()),
+        };
+        request.search = name.filter(|_| searching);
+        request.server = server.ok_or("no server: say @ADDR")?;
+        request.config.servers = vec![request.server];
+        request.question.qtype = qtype.unwrap_or(Type::A);
+        request.question.qclass = qclass.unwrap_or(Class::IN);
+        Ok(request)
     }
+
+    fn read_type(&mut self, text: &str) -> Option<Type> {
+        if let Some((name, serial)) = text.split_once('=')
+            && name.eq_ignore_ascii_case("ixfr")
+        {
+            self.serial = Some(serial.parse().ok()?);
+            return Some(Type::IXFR);
+        }
+        text.parse().ok()
+    }
+
+    fn read_switch(&mut self, switch: &str, searching: &mut bool) -> Result<(), String> {
+        let (on, name) = match switch.strip_prefix("no") {
+            Some(name) => (false, name),
+            None => (true, switch),
+        };
+        if self.show.switch(name, on) {
+            return Ok(());
+        }
+        match name {
+            "tcp" | "vc" => self.options.tcp = on,
+            "recurse" | "rec" | "rdflag" => self.options.recursion_desired = on,
+            "dnssec" | "do" => self.options.dnssec_ok = on,
+            "cdflag" | "cd" => self.options.checking_disabled = on,
+            "edns" => self.options.edns = on,
+            "cookie" => self.config.cookies = on,
+            "nsid" if on => self.option(OptionCode::NSID, &[])?,
+            "trace" => self.trace = on,
+            "search" => *searching = on,
+            _ => return Err(format!("+{switch}: not a switch")),
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, code: OptionCode, data: &[u8]) -> Result<(), String> {
+        let wire = &mut self.config.edns_options;
+        Options::encode(code, data, wire).map_err(|error| error.to_string())
+    }
+
+    fn read_setting(&mut self, setting: &str, value: &str) -> Result<(), String> {
+        match setting {
+            "subnet" => {
+                let data = subnet(value).ok_or_else(|| format!("+subnet={value}: ADDR/PREFIX"))?;
+                return self.option(OptionCode::CLIENT_SUBNET, &data);
+            }
+            "ednsopt" => {
+                let (code, data) = value.split_once(':').unwrap_or((value, ""));
+                let bad = || format!("+ednsopt={value}: CODE[:HEX]");
+                let code = code.parse().map_err(|_| bad())?;
+                let data = hex(data).ok_or_else(bad)?;
+                return self.option(OptionCode(code), &data);
+            }
+            "domain" => {
+                let name = value.parse().map_err(|error| format!("{value}: {error}"))?;
+                self.config.search.push(name);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let number: u32 = value
+            .parse()
+            .map_err(|_| format!("+{setting}={value}: not a number"))?;
+        match setting {
+            "time" | "timeout" => {
+                self.config.timeout = Duration::from_secs(u64::from(number.max(1)));
+                self.config.tcp_timeout = self.config.timeout;
+            }
+            "tries" => self.config.attempts = number.max(1),
+            "retry" => self.config.attempts = number.saturating_add(1),
+            "ndots" => self.config.ndots = usize::try_from(number).unwrap_or(usize::MAX),
+            "padding" => {
+                let len = usize::try_from(number.min(400)).unwrap_or_default();
+                self.option(OptionCode::PADDING, &vec![0; len])?;
+            }
+            "bufsize" => {
+                self.config.udp_payload = u16::try_from(number)
+                    .map_err(|_| format!("+bufsize={value}: more than a datagram holds"))?;
+            }
+            _ => return Err(format!("+{setting}: not a setting")),
+        }
+        Ok(())
+    }
+}
+
+/// RFC 7871 section 6.
+fn subnet(text: &str) -> Option<Vec<u8>> {
+    let (address, prefix) = text.split_once('/')?;
+    let prefix: u8 = prefix.parse().ok()?;
+    let (family, octets) = match address.parse().ok()? {
+        IpAddr::V4(address) => (1, address.octets().to_vec()),
+        IpAddr::V6(address) => (2, address.octets().to_vec()),
+    };
+    let mut data = vec![0, family, prefix, 0];
+    data.extend(octets.get(..usize::from(prefix.div_ceil(8)))?);
+    Some(data)
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<_>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
+    let octets = digits
+        .chunks(2)
+        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]));
+    octets.collect::<Result<_, _>>().ok()
 }
 
 fn read_server(text: &str, port: u16) -> Result<SocketAddr, String> {
@@ -125,42 +533,6 @@ fn read_server(text: &str, port: u16) -> Result<SocketAddr, String> {
     address
         .or_else(|_| text.parse::<SocketAddr>())
         .map_err(|_| format!("@{text}: not an address; names of servers are not looked up"))
-}
-
-fn read_switch(switch: &str, options: &mut QueryOptions, short: &mut bool) -> Result<(), String> {
-    let (on, switch) = match switch.strip_prefix("no") {
-        Some(switch) => (false, switch),
-        None => (true, switch),
-    };
-    match switch {
-        "short" => *short = on,
-        "tcp" | "vc" => options.tcp = on,
-        "recurse" | "rec" | "rdflag" => options.recursion_desired = on,
-        "dnssec" | "do" => options.dnssec_ok = on,
-        "cdflag" | "cd" => options.checking_disabled = on,
-        "edns" => options.edns = on,
-        _ => return Err(format!("+{switch}: not a switch")),
-    }
-    Ok(())
-}
-
-fn read_setting(setting: &str, value: &str, config: &mut Config) -> Result<(), String> {
-    let number: u32 = value
-        .parse()
-        .map_err(|_| format!("+{setting}={value}: not a number"))?;
-    match setting {
-        "time" | "timeout" => {
-            config.timeout = Duration::from_secs(u64::from(number.max(1)));
-            config.tcp_timeout = config.timeout;
-        }
-        "tries" => config.attempts = number.max(1),
-        "bufsize" => {
-            config.udp_payload = u16::try_from(number)
-                .map_err(|_| format!("+bufsize={value}: more than a datagram holds"))?;
-        }
-        _ => return Err(format!("+{setting}: not a setting")),
-    }
-    Ok(())
 }
 
 /// The name under which the name of an address stands (RFC 1035 section 3.5, RFC 3596 section 2.5).
@@ -189,7 +561,48 @@ fn print_short(message: &Message<'_>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn print_message(message: &Message<'_>) -> Result<(), Box<dyn Error>> {
+fn print_message(show: Show, message: &Message<'_>) {
+    if show.comments {
+        print_header(message);
+    }
+    if show.question {
+        println!("\n;; QUESTION SECTION:");
+        for question in message.questions() {
+            println!(";{question}");
+        }
+    }
+    let sections = [
+        (Section::Answer, "ANSWER", show.answer),
+        (Section::Authority, "AUTHORITY", show.authority),
+        (Section::Additional, "ADDITIONAL", show.additional),
+    ];
+    for (section, title, wanted) in sections {
+        if !wanted {
+            continue;
+        }
+        let mut records = message
+            .records(section)
+            .filter(|record| record.rtype != Type::OPT)
+            .peekable();
+        if records.peek().is_some() && show.comments {
+            println!("\n;; {title} SECTION:");
+        }
+        for record in records {
+            show.record(&record);
+        }
+    }
+    if message.rcode() == Rcode::NOERROR && !message.trailing().is_empty() {
+        println!(
+            "\n;; {} octets behind the message",
+            message.trailing().len()
+        );
+    }
+    if show.comments {
+        println!();
+    }
+}
+
+fn print_header(message: &Message<'_>) {
     let header = message.header();
     let [questions, answers, authorities, additionals] = header.counts;
     println!(
@@ -221,36 +634,26 @@ fn print_message(message: &Message<'_>) -> Result<(), Box<dyn Error>> {
             "; EDNS: version: {}, flags:{dnssec_ok}; udp: {}",
             edns.version, edns.udp_payload
         );
-    }
-    println!("\n;; QUESTION SECTION:");
-    for question in message.questions() {
-        println!(";{question}");
-    }
-    let sections = [
-        (Section::Answer, "ANSWER"),
-        (Section::Authority, "AUTHORITY"),
-        (Section::Additional, "ADDITIONAL"),
-    ];
-    for (section, title) in sections {
-        let mut records = message
-            .records(section)
-            .filter(|record| record.rtype != Type::OPT)
-            .peekable();
-        if records.peek().is_some() {
-            println!("\n;; {title} SECTION:");
-        }
-        for record in records {
-            println!("{record}");
+        for option in edns.options {
+            print_option(option);
         }
     }
-    if message.rcode() == Rcode::NOERROR && !message.trailing().is_empty() {
-        println!(
-            "\n;; {} octets behind the message",
-            message.trailing().len()
-        );
+}
+
+fn print_option(option: EdnsOption<'_>) {
+    let digits: String = option
+        .data
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
+    match (option.code, option.data) {
+        (OptionCode::EXTENDED_ERROR, &[high, low, ref text @ ..]) => {
+            let code = u16::from_be_bytes([high, low]);
+            println!("; EDE: {code} {}", text.escape_ascii());
+        }
+        (OptionCode::NSID, data) => println!("; NSID: {digits} (\"{}\")", data.escape_ascii()),
+        (code, _) => println!("; {code}: {digits}"),
     }
-    println!();
-    Ok(())
 }
 
 fn print_footer(found: &Lookup) {

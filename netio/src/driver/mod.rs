@@ -5,6 +5,8 @@
 //! | stream | [`Stream`] | any [`Transport`]: a TCP socket, a TLS stream, a duplex pipe |
 //! | datagram | [`Datagram`] | UDP sockets |
 //! | coordinator | `Stub` (feature `dns`) | UDP sockets and TCP connections |
+//! | coordinator | `Secondary` (feature `dns`) | a TCP connection for each transfer |
+//! | none: question in, answer out | [`Responder`] | a UDP socket |
 //!
 //! A driver owns its machine and its transport. Its one method that waits is `next`: it reads,
 //! writes and keeps the timer until there is an event. All state lives in the driver, so `next` may
@@ -29,6 +31,9 @@ mod accept;
 mod clock;
 mod datagram;
 mod output;
+mod responder;
+#[cfg(feature = "dns")]
+mod secondary;
 mod sockets;
 mod stream;
 #[cfg(feature = "dns")]
@@ -38,6 +43,9 @@ mod transport;
 pub use accept::{Closing, Server};
 pub use clock::Clock;
 pub use datagram::Datagram;
+pub use responder::{Responder, ResponderStats};
+#[cfg(feature = "dns")]
+pub use secondary::Secondary;
 pub use sockets::SocketStats;
 pub use stream::{Error, NextEvent, Options, Stream};
 #[cfg(feature = "dns")]

@@ -5,7 +5,7 @@ use super::query::QueryOptions;
 use super::stub::ConnectionId;
 use crate::datagram::LocalId;
 use crate::event::{Failure, QueryId};
-use crate::wire::{Flags, Header, Message, MessageBuf, Opcode, Question, Rcode};
+use crate::wire::{Flags, Header, Message, MessageBuf, Name, Opcode, Question, Rcode};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
@@ -24,6 +24,10 @@ pub(super) struct Query {
     /// Servers that do not understand EDNS, a bit for each.
     pub(super) plain: u64,
     pub(super) tcp: bool,
+    /// Names that are tried when this one does not exist, the next one last.
+    pub(super) more: Vec<Name>,
+    /// How often the server did not take our cookie.
+    pub(super) bad_cookies: u32,
     pub(super) mismatches: u32,
     pub(super) case_mismatches: u32,
     /// Known from the first attempt on.

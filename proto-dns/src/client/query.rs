@@ -3,7 +3,8 @@
 
 use crate::random::Random;
 use crate::wire::{
-    Builder, Edns, Flags, Header, MAX_NAME, Message, NameRef, Opcode, Question, QuestionRef,
+    Builder, Edns, Flags, Header, MAX_NAME, Message, NameRef, Opcode, Options, Question,
+    QuestionRef,
 };
 use bytes::Bytes;
 
@@ -35,15 +36,16 @@ impl Default for QueryOptions {
     }
 }
 
-/// Octets of the longest query: header, question, OPT.
-const MAX_QUERY: usize = Header::LEN + MAX_NAME + 4 + 11;
+/// Octets of the longest query: header, question, OPT, and options of some length.
+const MAX_QUERY: usize = Header::LEN + MAX_NAME + 4 + 11 + 512;
 
-/// The octets of a query; with EDNS if a payload size is given, in mixed case if a source is.
+/// The octets of a query; with EDNS if a payload size and options in wire form are given, in mixed
+/// case if a source is.
 pub(super) fn encode(
     question: &Question,
     options: QueryOptions,
     id: u16,
-    udp_payload: Option<u16>,
+    edns: Option<(u16, &[u8])>,
     mix: Option<&mut Random>,
 ) -> Bytes {
     let mut wire = [0; MAX_NAME];
@@ -60,11 +62,15 @@ pub(super) fn encode(
         .with(Flags::CD, options.checking_disabled);
     let mut buffer = [0; MAX_QUERY];
     let built = Builder::new(&mut buffer, id, flags).and_then(|mut builder| {
-        if let Some(udp_payload) = udp_payload {
-            builder.set_edns(&Edns {
-                dnssec_ok: options.dnssec_ok,
-                ..Edns::new(udp_payload)
-            })?;
+        if let Some((udp_payload, wire)) = edns {
+            let mut edns = Edns::new(udp_payload);
+            edns.dnssec_ok = options.dnssec_ok;
+            builder.set_edns(&edns)?;
+            // Options that are broken, or too long, are left out.
+            if let Ok(wire) = Options::from_wire(wire) {
+                edns.options = wire;
+                let _ = builder.set_edns(&edns);
+            }
         }
         let name = NameRef::new(&wire, 0);
         builder.push_question(name, question.qtype, question.qclass)?;

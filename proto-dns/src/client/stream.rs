@@ -161,8 +161,8 @@ impl Stream {
         while self.ids.contains_key(&dns_id) {
             dns_id = dns_id.wrapping_add(1);
         }
-        let payload = options.edns.then_some(1232);
-        let message = query::encode(&question, options, dns_id, payload, None);
+        let edns = options.edns.then_some((1232, &[][..]));
+        let message = query::encode(&question, options, dns_id, edns, None);
         self.queue(message)?;
         let id = QueryId(self.next_query);
         self.next_query = self.next_query.wrapping_add(1);

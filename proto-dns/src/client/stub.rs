@@ -16,12 +16,13 @@
 //! query is neither ended nor hurried by a packet that anybody could have sent (TuDoor, 2024).
 
 use super::attempt::{Attempt, Connection, Query, State, Verdict, is_refusal, judge, server_bit};
+use super::cookie::{self, Cookies};
 use super::query::{self, QueryOptions};
 use crate::datagram::{Local, LocalId, Transmit};
 use crate::event::{Failure, QueryId, Transport};
 use crate::random::Random;
-use crate::wire::{Header, MessageBuf, Question, Rcode};
-use crate::{Config, Limits, UsageError};
+use crate::wire::{Header, MessageBuf, Name, Question, Rcode, Type};
+use crate::{Config, Limits, SearchError, UsageError};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -163,6 +164,7 @@ pub struct Stub {
     locals: BTreeMap<LocalId, QueryId>,
     releases: VecDeque<LocalId>,
     connections: BTreeMap<ConnectionId, Connection>,
+    cookies: Option<Cookies>,
     actions: VecDeque<Action>,
     timers: BTreeSet<(Duration, Timer)>,
     events: VecDeque<Event>,
@@ -193,11 +195,14 @@ impl Stub {
         limits: impl Into<Arc<Limits>>,
         seed: [u8; 32],
     ) -> Self {
+        let (config, mut random) = (config.into(), Random::new(seed));
+        let cookies = config.cookies.then(|| Cookies::new(&mut random));
         Self {
-            config: config.into(),
+            config,
             limits: limits.into(),
             now,
-            random: Random::new(seed),
+            random,
+            cookies,
             queries: BTreeMap::new(),
             ready_udp: VecDeque::new(),
             ready_tcp: VecDeque::new(),
@@ -248,6 +253,8 @@ impl Stub {
             refused: 0,
             plain: 0,
             tcp: options.tcp,
+            more: Vec::new(),
+            bad_cookies: 0,
             mismatches: 0,
             case_mismatches: 0,
             deadline: None,
@@ -258,6 +265,48 @@ impl Stub {
         self.queries.insert(id, query);
         count(&mut self.stats.queries);
         self.requeue(id);
+        Ok(id)
+    }
+
+    /// Asks for a name as people write it: one with a dot at its end is complete, and any other is
+    /// looked for in [`Config::search`] too, before or after the name itself as
+    /// [`Config::ndots`] says. The first name that has records of the type is the answer; when none
+    /// has, the reply for the last one is.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError`].
+    pub fn search(
+        &mut self,
+        text: &str,
+        qtype: Type,
+        options: QueryOptions,
+    ) -> Result<QueryId, SearchError> {
+        let name: Name = text.parse()?;
+        let complete = text.ends_with('.') && !text.ends_with("\\.");
+        let mut names = Vec::new();
+        if !complete {
+            let joined = |suffix: &Name| Name::from_labels(name.labels().chain(suffix.labels()));
+            // A name that gets too long does not exist.
+            names.extend(
+                self.config
+                    .search
+                    .iter()
+                    .filter_map(|suffix| joined(suffix).ok()),
+            );
+        }
+        let dots = name.labels().count().saturating_sub(1);
+        if complete || dots < self.config.ndots {
+            names.push(name);
+        } else {
+            names.insert(0, name);
+        }
+        names.reverse();
+        let first = names.pop().unwrap_or_default();
+        let id = self.query(Question::new(first, qtype), options)?;
+        if let Some(query) = self.queries.get_mut(&id) {
+            query.more = names;
+        }
         Ok(id)
     }
 
@@ -323,6 +372,24 @@ impl Stub {
             }
             Verdict::Terse(rcode) => self.refused(id, rcode, None),
             Verdict::Reply(message) => {
+                if let Some(cookies) = &mut self.cookies
+                    && attempt.edns
+                {
+                    if cookies.judge(attempt.server, server, &message) == cookie::Verdict::Wrong {
+                        count(&mut self.stats.mismatches);
+                        query.mismatches = query.mismatches.saturating_add(1);
+                        if query.mismatches > self.limits.max_mismatches {
+                            self.force_tcp(id);
+                        }
+                        return;
+                    }
+                    if message.rcode() == Rcode::BADCOOKIE {
+                        // RFC 7873 section 5.3: once more with the cookie that came, then by TCP.
+                        query.bad_cookies = query.bad_cookies.saturating_add(1);
+                        query.tcp = query.bad_cookies > 1;
+                        return self.retry(id);
+                    }
+                }
                 let own = query.question.name.as_wire();
                 let mut octets = data.to_vec();
                 // The question was found equal to ours but for the case that we chose at random.
@@ -592,6 +659,15 @@ impl Stub {
             return self.refused(id, rcode, Some(message));
         }
         self.leave(id);
+        let empty = rcode == Rcode::NXDOMAIN || message.view().answers().next().is_none();
+        if let Some(query) = self.queries.get_mut(&id)
+            && empty
+            && let Some(name) = query.more.pop()
+        {
+            query.question.name = name;
+            (query.attempt, query.deadline, query.tcp) = (0, None, query.options.tcp);
+            return self.requeue(id);
+        }
         self.queries.remove(&id);
         count(&mut self.stats.answers);
         self.events.push_back(Event::Answer {
@@ -702,8 +778,9 @@ impl Stub {
         let edns = query.options.edns && query.plain & server_bit(server) == 0;
         let dns_id = self.random.id();
         let mix = self.config.mix_case.then_some(&mut self.random);
-        let payload = edns.then_some(self.config.udp_payload);
-        let sent = query::encode(&query.question, query.options, dns_id, payload, mix);
+        let wire = edns_options(&self.config, self.cookies.as_ref(), server, to);
+        let edns_with = edns.then_some((self.config.udp_payload, wire.as_slice()));
+        let sent = query::encode(&query.question, query.options, dns_id, edns_with, mix);
         let local = LocalId(self.next_local);
         self.next_local = self.next_local.wrapping_add(1);
         query.state = State::Udp {
@@ -750,8 +827,9 @@ impl Stub {
             dns_id = dns_id.wrapping_add(1);
             tries = tries.wrapping_add(1);
         }
-        let payload = edns.then_some(self.config.udp_payload);
-        let sent = query::encode(&query.question, query.options, dns_id, payload, None);
+        let wire = edns_options(&self.config, self.cookies.as_ref(), server, to);
+        let edns_with = edns.then_some((self.config.udp_payload, wire.as_slice()));
+        let sent = query::encode(&query.question, query.options, dns_id, edns_with, None);
         known.queries.push((dns_id, id));
         if let Some(until) = known.idle_until.take() {
             self.timers.remove(&(until, Timer::Connection(connection)));
@@ -798,6 +876,20 @@ impl Stub {
         self.actions.push_back(Action::Connect { id, to });
         id
     }
+}
+
+/// The options of a query to a server.
+fn edns_options(
+    config: &Config,
+    cookies: Option<&Cookies>,
+    server: usize,
+    to: SocketAddr,
+) -> Vec<u8> {
+    let mut wire = config.edns_options.clone();
+    if let Some(cookies) = cookies {
+        cookies.option(server, to, &mut wire);
+    }
+    wire
 }
 
 const fn count(counter: &mut u64) {

@@ -10,6 +10,7 @@ use crate::wire::{
 use crate::{BuildError, wire};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use bytes::Bytes;
 
 /// What is advertised and sent at most over UDP, unless set otherwise: it passes nearly every path
@@ -59,7 +60,7 @@ const MAX_TARGETS: usize = 16;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Authority {
-    zones: BTreeMap<Box<[u8]>, Zone>,
+    zones: BTreeMap<Box<[u8]>, Arc<Zone>>,
     udp_payload: u16,
 }
 
@@ -85,7 +86,8 @@ impl Authority {
     /// # Errors
     ///
     /// [`ZoneError::Duplicate`] when one of the same origin is there; see [`remove`](Self::remove).
-    pub fn insert(&mut self, zone: Zone) -> Result<(), ZoneError> {
+    pub fn insert(&mut self, zone: impl Into<Arc<Zone>>) -> Result<(), ZoneError> {
+        let zone = zone.into();
         if self.zones.contains_key(zone.key()) {
             return Err(ZoneError::Duplicate);
         }
@@ -94,13 +96,33 @@ impl Authority {
     }
 
     /// Takes a zone away.
-    pub fn remove(&mut self, origin: &Name) -> Option<Zone> {
+    pub fn remove(&mut self, origin: &Name) -> Option<Arc<Zone>> {
         self.zones.remove(Key::of(origin.view()).as_slice())
     }
 
     /// The zones, in canonical order of their origins.
-    pub fn zones(&self) -> impl Iterator<Item = &Zone> {
+    pub fn zones(&self) -> impl Iterator<Item = &Arc<Zone>> {
         self.zones.values()
+    }
+
+    /// The zone of exactly this origin.
+    #[must_use]
+    pub fn zone(&self, origin: &Name) -> Option<&Arc<Zone>> {
+        self.zones.get(Key::of(origin.view()).as_slice())
+    }
+
+    /// Adds a zone, or puts it in the place of the one that was there.
+    pub fn replace(&mut self, zone: impl Into<Arc<Zone>>) {
+        let zone = zone.into();
+        self.zones.insert(zone.key().into(), zone);
+    }
+
+    pub(crate) fn exact(&self, origin: NameRef<'_>) -> Option<&Arc<Zone>> {
+        self.zones.get(Key::of(origin).as_slice())
+    }
+
+    pub(crate) fn exact_mut(&mut self, origin: NameRef<'_>) -> Option<&mut Arc<Zone>> {
+        self.zones.get_mut(Key::of(origin).as_slice())
     }
 
     /// Writes the reply to `query` to the front of `out` and returns it; nothing when the query
@@ -224,7 +246,7 @@ impl Authority {
                 child = Some(zone);
             }
             if prefix.is_empty() {
-                return child;
+                return child.map(|zone| &**zone);
             }
             prefix = prefix.get(..previous_boundary(prefix))?;
         }
@@ -260,9 +282,32 @@ impl Reply<'_> {
         question: QuestionRef<'_>,
         key: Key,
     ) -> Result<Rcode, BuildError> {
+        self.write_from(zone, question, question.name, key, 0)
+    }
+
+    /// Goes on at a name that a DNAME made.
+    fn follow(
+        &mut self,
+        zone: &Zone,
+        question: QuestionRef<'_>,
+        name: &Name,
+        step: usize,
+    ) -> Result<Rcode, BuildError> {
+        let key = Key::of(name.view());
+        self.write_from(zone, question, name.view(), key, step.saturating_add(1))
+    }
+
+    fn write_from(
+        &mut self,
+        zone: &Zone,
+        question: QuestionRef<'_>,
+        owner: NameRef<'_>,
+        key: Key,
+        begin: usize,
+    ) -> Result<Rcode, BuildError> {
         // The owner is written as the client wrote it; targets as the zone does.
-        let (mut owner, mut key) = (question.name, key);
-        for step in 0..MAX_CHAIN {
+        let (mut owner, mut key) = (owner, key);
+        for step in begin..MAX_CHAIN {
             let node = match zone.find(&key, question.qtype) {
                 Found::Node(node) => node,
                 Found::Cut(cut) => {
@@ -271,6 +316,29 @@ impl Reply<'_> {
                     }
                     self.refer(zone, cut)?;
                     return Ok(Rcode::NOERROR);
+                }
+                Found::Redirected(node) => {
+                    let Some(dname) = node.get(Type::DNAME) else {
+                        break;
+                    };
+                    self.rrset(Section::Answer, node.name.view(), dname)?;
+                    let Some(RData::Dname(target)) = dname.records(0).next() else {
+                        break;
+                    };
+                    // RFC 6672 section 2.2: the name with its suffix replaced; section 2.2 too: a
+                    // name that gets too long is YXDOMAIN.
+                    let Some(synthesized) = substitute(owner, node.name.view(), target) else {
+                        return Ok(Rcode::YXDOMAIN);
+                    };
+                    let cname = RData::Cname(synthesized.view());
+                    let one = core::iter::once(cname);
+                    self.out
+                        .push_rrset(Section::Answer, owner, Class::IN, dname.ttl, one)?;
+                    key = Key::of(synthesized.view());
+                    if question.qtype == Type::CNAME || !zone.contains(&key) {
+                        break;
+                    }
+                    return self.follow(zone, question, &synthesized, step);
                 }
                 Found::Nothing => {
                     self.deny(zone)?;
@@ -390,6 +458,12 @@ impl Reply<'_> {
         }
         Ok(())
     }
+}
+
+/// The name with the suffix `old` replaced; none when it gets too long.
+fn substitute(name: NameRef<'_>, old: NameRef<'_>, new: NameRef<'_>) -> Option<Name> {
+    let kept = name.labels().count().checked_sub(old.labels().count())?;
+    Name::from_labels(name.labels().take(kept).chain(new.labels())).ok()
 }
 
 /// The different names of hosts in an RRset.

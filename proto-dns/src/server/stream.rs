@@ -40,6 +40,8 @@ pub enum Event {
         /// The message, without its length.
         message: Bytes,
     },
+    /// There is room for [`Stream::answer_part`] again, after it was refused.
+    Writable,
     /// The peer will send nothing more; answers still reach it until [`Stream::close`]. Emitted
     /// once.
     PeerClosed,
@@ -107,6 +109,8 @@ pub struct Stream {
     eof: bool,
     timed_out: bool,
     stalled: bool,
+    /// A part of an answer was refused.
+    wants_room: bool,
     closing: bool,
     shutdown_sent: bool,
     stats: Stats,
@@ -127,6 +131,7 @@ impl Stream {
             eof: false,
             timed_out: false,
             stalled: false,
+            wants_room: false,
             closing: false,
             shutdown_sent: false,
             stats: Stats::default(),
@@ -148,6 +153,14 @@ impl Stream {
         input: &mut BytesMut,
     ) -> Result<Option<Event>, Error> {
         self.advance_to(now);
+        let half = self.limits.max_queued_output.wrapping_div(2);
+        if self.wants_room
+            && self.output.len() <= half
+            && matches!(self.state, State::Open | State::PeerClosed)
+        {
+            self.wants_room = false;
+            return Ok(Some(Event::Writable));
+        }
         if self.state != State::Open || self.closing {
             input.clear();
             return Ok(None);
@@ -200,6 +213,35 @@ impl Stream {
                 message,
             }));
         }
+    }
+
+    /// Whether [`answer_part`](Self::answer_part) has room for a message now.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        self.output.len() < self.limits.max_queued_output
+    }
+
+    /// Sends one of several messages that answer a query: the question stays open for the next one,
+    /// and its time begins anew. The last one goes by [`answer`](Self::answer), or
+    /// [`discard`](Self::discard) ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::OutputFull`] when as much waits to leave as
+    /// [`Limits::max_queued_output`] allows: [`Event::Writable`] follows when some has left.
+    /// [`UsageError::StaleAsk`], [`UsageError::MessageLength`] and [`UsageError::Closed`] as with
+    /// [`answer`](Self::answer), but the question stays open.
+    pub fn answer_part(&mut self, ask: &Ask, message: Bytes) -> Result<(), UsageError> {
+        let since = self.open.get_mut(&ask.0).ok_or(UsageError::StaleAsk)?;
+        if self.output.len() >= self.limits.max_queued_output {
+            self.wants_room = true;
+            return Err(UsageError::OutputFull);
+        }
+        *since = self.now;
+        let len = message.len();
+        self.output
+            .push(message)
+            .map_err(|_| UsageError::MessageLength { len })
     }
 
     /// Answers a query. Answers leave in the order of these calls, not of the queries

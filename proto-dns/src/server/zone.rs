@@ -4,8 +4,11 @@
 //! (RFC 4034 section 6.1): labels from the root on, in lower case, each closed by a zero octet.
 //! A name is below another exactly if its key begins with the other's.
 
+use super::journal::{Delta, Journal};
+use crate::LoadError;
 use crate::ZoneError;
-use crate::wire::{Class, MAX_NAME, Name, NameRef, RData, Type, label_starts};
+use crate::wire::{Class, MAX_NAME, Name, NameRef, RData, Soa, Type, label_starts};
+use crate::zonefile::{self, Parser};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
@@ -39,6 +42,7 @@ pub struct Zone {
     origin: Name,
     key: Box<[u8]>,
     nodes: BTreeMap<Box<[u8]>, Node>,
+    journal: Journal,
 }
 
 /// A zone in the making.
@@ -50,16 +54,16 @@ pub struct ZoneBuilder {
 
 /// A name of the zone; one without records is an empty non-terminal (RFC 4592 section 2.2.2).
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) name: Name,
-    pub(super) rrsets: Vec<RrSet>,
+pub(crate) struct Node {
+    pub(crate) name: Name,
+    pub(crate) rrsets: Vec<RrSet>,
 }
 
 /// Records of one owner and type.
 #[derive(Clone)]
-pub(super) struct RrSet {
-    pub(super) rtype: Type,
-    pub(super) ttl: u32,
+pub(crate) struct RrSet {
+    pub(crate) rtype: Type,
+    pub(crate) ttl: u32,
     /// Checked, uncompressed.
     data: Vec<Box<[u8]>>,
 }
@@ -71,6 +75,8 @@ pub(super) enum Found<'z> {
     Node(&'z Node),
     /// The name is at or below a cut, which this is.
     Cut(&'z Node),
+    /// The name is below a DNAME, whose owner this is.
+    Redirected(&'z Node),
     /// The name does not exist.
     Nothing,
 }
@@ -86,7 +92,12 @@ impl Zone {
         };
         nodes.insert(key.clone(), apex);
         ZoneBuilder {
-            zone: Self { origin, key, nodes },
+            zone: Self {
+                origin,
+                key,
+                nodes,
+                journal: Journal::default(),
+            },
         }
     }
 
@@ -105,6 +116,192 @@ impl Zone {
                     .map(move |data| (&node.name, rrset.ttl, data))
             })
         })
+    }
+
+    /// The SOA record, read.
+    #[must_use]
+    pub fn soa(&self) -> Option<Soa<'_>> {
+        match self.apex()?.get(Type::SOA)?.records(0).next() {
+            Some(RData::Soa(soa)) => Some(soa),
+            _ => None,
+        }
+    }
+
+    /// The version, from the SOA record.
+    #[must_use]
+    pub fn serial(&self) -> u32 {
+        self.soa().map_or(0, |soa| soa.serial)
+    }
+
+    /// Sets how many octets of changes are kept for incremental transfers; 0 for none. Default
+    /// [`Journal::DEFAULT_LIMIT`].
+    pub fn set_journal_limit(&mut self, octets: usize) {
+        self.journal.set_limit(octets);
+    }
+
+    /// The changes that are kept.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    pub(crate) const fn journal_mut(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    /// Takes over the journal of the version before, and adds what has changed since.
+    pub(crate) fn continue_journal(&mut self, before: &Self) {
+        self.journal = before.journal.clone();
+        let mut delta = Delta::new(before, self);
+        // Both maps are in order: one walk finds what is in one and not in the other.
+        for (key, node) in &before.nodes {
+            let other = self.nodes.get(key);
+            delta.compare(node, other, false);
+        }
+        for (key, node) in &self.nodes {
+            delta.compare(node, before.nodes.get(key), true);
+        }
+        self.journal.push(delta);
+    }
+
+    /// Every name and its RRsets, from `key` on.
+    pub(crate) fn nodes_from(&self, key: &[u8]) -> impl Iterator<Item = (&[u8], &Node)> {
+        use core::ops::Bound;
+        self.nodes
+            .range::<[u8], _>((Bound::Included(key), Bound::Unbounded))
+            .map(|(key, node)| (&**key, node))
+    }
+
+    /// Takes a record away; false when it was not there.
+    pub(crate) fn remove(&mut self, owner: NameRef<'_>, rtype: Type, wire: &[u8]) -> bool {
+        let key = Key::of(owner);
+        let Some(node) = self.nodes.get_mut(key.as_slice()) else {
+            return false;
+        };
+        let Some(index) = node.rrsets.iter().position(|set| set.rtype == rtype) else {
+            return false;
+        };
+        let Some(rrset) = node.rrsets.get_mut(index) else {
+            return false;
+        };
+        let Some(place) = rrset.data.iter().position(|data| same(rtype, data, wire)) else {
+            return false;
+        };
+        rrset.data.remove(place);
+        if rrset.data.is_empty() {
+            node.rrsets.remove(index);
+            self.prune(&key);
+        }
+        true
+    }
+
+    /// Changes the TTL of an RRset.
+    pub(crate) fn set_ttl(&mut self, owner: NameRef<'_>, rtype: Type, ttl: u32) {
+        let key = Key::of(owner);
+        if let Some(node) = self.nodes.get_mut(key.as_slice())
+            && let Some(rrset) = node.rrsets.iter_mut().find(|set| set.rtype == rtype)
+        {
+            rrset.ttl = ttl.min(0x7fff_ffff);
+        }
+    }
+
+    /// Adds a record that was looked at before.
+    pub(crate) fn put(&mut self, owner: NameRef<'_>, ttl: u32, rtype: Type, wire: &[u8]) {
+        let key = Key::of(owner);
+        if self.contains(&key) {
+            self.insert(owner, &key, rtype, ttl, wire);
+        }
+    }
+
+    pub(crate) fn rrsets_of(&self, owner: NameRef<'_>) -> &[RrSet] {
+        let node = self.nodes.get(Key::of(owner).as_slice());
+        node.map(|node| node.rrsets.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether SOA and NS records are there.
+    pub(crate) fn check(&self) -> Result<(), ZoneError> {
+        let apex = self.apex().ok_or(ZoneError::NoSoa)?;
+        apex.get(Type::SOA).ok_or(ZoneError::NoSoa)?;
+        apex.get(Type::NS).ok_or(ZoneError::NoNs)?;
+        Ok(())
+    }
+
+    pub(crate) fn node_of(&self, owner: NameRef<'_>) -> Option<&Node> {
+        self.nodes.get(Key::of(owner).as_slice())
+    }
+
+    pub(crate) fn soa_rrset(&self) -> Option<&RrSet> {
+        self.apex()?.get(Type::SOA)
+    }
+
+    pub(crate) fn has_name(&self, owner: NameRef<'_>) -> bool {
+        self.contains(&Key::of(owner))
+    }
+
+    /// Takes away names without records that no name is below.
+    fn prune(&mut self, key: &Key) {
+        use core::ops::Bound;
+        let mut key = key.as_slice();
+        while key.len() > self.key.len() {
+            let empty = self
+                .nodes
+                .get(key)
+                .is_some_and(|node| node.rrsets.is_empty());
+            let after = (Bound::Excluded(key), Bound::Unbounded);
+            let next = self.nodes.range::<[u8], _>(after).next();
+            if !empty || next.is_some_and(|(next, _)| next.starts_with(key)) {
+                return;
+            }
+            self.nodes.remove(key);
+            key = key.get(..previous_boundary(key)).unwrap_or_default();
+        }
+    }
+
+    fn insert(&mut self, owner: NameRef<'_>, key: &Key, rtype: Type, ttl: u32, wire: &[u8]) {
+        if !self.nodes.contains_key(key.as_slice()) {
+            self.insert_names(owner, key);
+        }
+        let Some(node) = self.nodes.get_mut(key.as_slice()) else {
+            return;
+        };
+        // RFC 2181 section 8: a TTL has 31 bits.
+        let ttl = ttl.min(0x7fff_ffff);
+        match node.rrsets.iter_mut().find(|rrset| rrset.rtype == rtype) {
+            Some(rrset) => {
+                rrset.ttl = rrset.ttl.min(ttl);
+                if !rrset.holds(wire) {
+                    rrset.data.push(wire.into());
+                }
+            }
+            None => node.rrsets.push(RrSet {
+                rtype,
+                ttl,
+                data: alloc::vec![wire.into()],
+            }),
+        }
+    }
+
+    /// Every name between the origin and the owner exists (RFC 4592 section 2.2.2).
+    fn insert_names(&mut self, owner: NameRef<'_>, key: &Key) {
+        let mut name = Some(owner.to_name());
+        let mut end = key.as_slice().len();
+        while end > self.key.len()
+            && let Some(current) = name
+        {
+            let prefix = key.as_slice().get(..end).unwrap_or_default();
+            match self.nodes.entry(prefix.into()) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(Node {
+                        name: current.clone(),
+                        rrsets: Vec::new(),
+                    });
+                }
+                // What is above it exists too.
+                Entry::Occupied(_) => return,
+            }
+            name = current.parent();
+            end = previous_boundary(prefix);
+        }
     }
 
     pub(super) fn key(&self) -> &[u8] {
@@ -129,6 +326,12 @@ impl Zone {
         let key = key.as_slice();
         let mut end = self.key.len();
         let mut encloser = self.apex();
+        if let Some(apex) = encloser
+            && end < key.len()
+            && apex.get(Type::DNAME).is_some()
+        {
+            return Found::Redirected(apex);
+        }
         loop {
             if end == key.len() {
                 return encloser.map_or(Found::Nothing, Found::Node);
@@ -146,6 +349,10 @@ impl Zone {
             if node.get(Type::NS).is_some() && !above {
                 return Found::Cut(node);
             }
+            // RFC 6672 section 2.3: a DNAME redirects what is below it, not its owner.
+            if next < key.len() && node.get(Type::DNAME).is_some() {
+                return Found::Redirected(node);
+            }
             (end, encloser) = (next, Some(node));
         }
     }
@@ -160,17 +367,32 @@ impl ZoneBuilder {
     /// [`ZoneError`]; the zone is as it was before.
     pub fn add(&mut self, owner: &Name, ttl: u32, data: &RData<'_>) -> Result<(), ZoneError> {
         let rtype = data.rtype();
-        let key = Key::of(owner.view());
+        let mut wire = Vec::new();
+        data.encode(&mut wire);
+        self.add_wire(owner.view(), ttl, rtype, &wire)
+    }
+
+    /// Adds a record whose data is in wire form, names in full; see [`add`](Self::add).
+    ///
+    /// # Errors
+    ///
+    /// [`ZoneError`]; the zone is as it was before.
+    pub fn add_wire(
+        &mut self,
+        owner: NameRef<'_>,
+        ttl: u32,
+        rtype: Type,
+        wire: &[u8],
+    ) -> Result<(), ZoneError> {
+        let key = Key::of(owner);
         if !self.zone.contains(&key) {
             return Err(ZoneError::OutOfZone);
         }
         if rtype.is_meta() {
             return Err(ZoneError::MetaType);
         }
-        let mut wire = Vec::new();
-        data.encode(&mut wire);
         // An unknown type that is known after all, or TXT without a string, would not be readable.
-        if wire.len() > usize::from(u16::MAX) || RData::from_wire(rtype, &wire).is_err() {
+        if wire.len() > usize::from(u16::MAX) || RData::from_wire(rtype, wire).is_err() {
             return Err(ZoneError::Rdata);
         }
         let at_origin = key.as_slice() == self.zone.key();
@@ -187,16 +409,37 @@ impl ZoneBuilder {
         }
         let same = rrsets.iter().find(|rrset| rrset.rtype == rtype);
         if let Some(same) = same
-            && !same.data.iter().any(|known| **known == *wire)
+            && !same.holds(wire)
         {
             match rtype {
                 Type::CNAME => return Err(ZoneError::CnameAndOther),
                 Type::SOA => return Err(ZoneError::Soa),
+                // RFC 6672 section 2.4.
+                Type::DNAME => return Err(ZoneError::Dname),
+                _ if same.data.len() >= MAX_RRSET => return Err(ZoneError::TooManyRecords),
                 _ => {}
             }
         }
-        self.insert(owner, &key, rtype, ttl, wire.into());
+        self.zone.insert(owner, &key, rtype, ttl, wire);
         Ok(())
+    }
+
+    /// Adds the records of a zone file (RFC 1035 section 5).
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] at the first record that cannot be added.
+    pub fn add_text(&mut self, text: &str) -> Result<(), LoadError> {
+        let mut parser = Parser::new(text.as_bytes(), self.zone.origin.clone());
+        loop {
+            match parser.next()? {
+                None => return Ok(()),
+                Some(zonefile::Entry::Record(record)) => self
+                    .add_wire(record.owner, record.ttl, record.rtype, record.rdata)
+                    .map_err(|fault| parser.zone_error(fault))?,
+                Some(zonefile::Entry::Include { .. }) => return Err(LoadError::Include),
+            }
+        }
     }
 
     /// Ends the making.
@@ -205,57 +448,41 @@ impl ZoneBuilder {
     ///
     /// [`ZoneError::NoSoa`], [`ZoneError::NoNs`].
     pub fn build(self) -> Result<Zone, ZoneError> {
-        let apex = self.zone.apex().ok_or(ZoneError::NoSoa)?;
-        apex.get(Type::SOA).ok_or(ZoneError::NoSoa)?;
-        apex.get(Type::NS).ok_or(ZoneError::NoNs)?;
+        self.zone.check()?;
         Ok(self.zone)
-    }
-
-    fn insert(&mut self, owner: &Name, key: &Key, rtype: Type, ttl: u32, wire: Box<[u8]>) {
-        // Every name between the origin and the owner exists (RFC 4592 section 2.2.2).
-        let mut name = Some(owner.clone());
-        let mut end = key.as_slice().len();
-        while end > self.zone.key.len()
-            && let Some(current) = name
-        {
-            let prefix = key.as_slice().get(..end).unwrap_or_default();
-            if let Entry::Vacant(vacant) = self.zone.nodes.entry(prefix.into()) {
-                vacant.insert(Node {
-                    name: current.clone(),
-                    rrsets: Vec::new(),
-                });
-            }
-            name = current.parent();
-            end = previous_boundary(prefix);
-        }
-        let Some(node) = self.zone.nodes.get_mut(key.as_slice()) else {
-            return;
-        };
-        // RFC 2181 section 8: a TTL has 31 bits.
-        let ttl = ttl.min(0x7fff_ffff);
-        match node.rrsets.iter_mut().find(|rrset| rrset.rtype == rtype) {
-            Some(rrset) => {
-                rrset.ttl = rrset.ttl.min(ttl);
-                if !rrset.data.contains(&wire) {
-                    rrset.data.push(wire);
-                }
-            }
-            None => node.rrsets.push(RrSet {
-                rtype,
-                ttl,
-                data: alloc::vec![wire],
-            }),
-        }
     }
 }
 
 impl Node {
-    pub(super) fn get(&self, rtype: Type) -> Option<&RrSet> {
+    pub(crate) fn get(&self, rtype: Type) -> Option<&RrSet> {
         self.rrsets.iter().find(|rrset| rrset.rtype == rtype)
     }
 }
 
+/// Whether two data mean the same: names are compared without regard to case.
+pub(crate) fn same(rtype: Type, a: &[u8], b: &[u8]) -> bool {
+    if a == b {
+        return true;
+    }
+    if a.len() != b.len() || !a.eq_ignore_ascii_case(b) {
+        return false;
+    }
+    match (RData::from_wire(rtype, a), RData::from_wire(rtype, b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
+}
+
 impl RrSet {
+    fn holds(&self, wire: &[u8]) -> bool {
+        self.data.iter().any(|known| same(self.rtype, known, wire))
+    }
+
+    /// The data of all records in wire form.
+    pub(crate) fn wires(&self) -> &[Box<[u8]>] {
+        &self.data
+    }
+
     /// The records, beginning with the one at `first` modulo their number.
     pub(super) fn records(&self, first: usize) -> impl Iterator<Item = RData<'_>> + Clone {
         let first = first.checked_rem(self.data.len()).unwrap_or_default();
@@ -282,6 +509,9 @@ impl fmt::Debug for Zone {
             .finish()
     }
 }
+
+/// Records of one owner and type; more would make work for everybody (CVE-2024-1737).
+pub(crate) const MAX_RRSET: usize = 4096;
 
 /// Octets of the longest key: each octet of a name takes at most two.
 const MAX_KEY: usize = 2 * MAX_NAME;

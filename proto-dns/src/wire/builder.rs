@@ -14,9 +14,9 @@ use super::code::{Class, Rcode, Type};
 use super::edns::Edns;
 use super::header::{Flags, Header};
 use super::message::{MAX_MESSAGE, Section};
-use super::name::{MAX_LABELS, label_at};
+use super::name::{MAX_LABELS, MAX_NAME, label_at};
 use super::name_ref::NameRef;
-use super::rdata::RData;
+use super::rdata::{Piece, RData};
 use crate::error::BuildError;
 use core::fmt;
 
@@ -209,6 +209,28 @@ impl<'b> Builder<'b> {
         result
     }
 
+    /// Adds a record without data, as prerequisites and deletions of updates are (RFC 2136 section
+    /// 2.4 and 2.5).
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]; the message is as it was before.
+    pub fn push_empty(
+        &mut self,
+        section: Section,
+        owner: NameRef<'_>,
+        class: Class,
+        ttl: u32,
+        rtype: Type,
+    ) -> Result<(), BuildError> {
+        self.all_or_nothing(|builder| {
+            builder.put_owner(section, owner)?;
+            let ([t, y], [c, l]) = (rtype.0.to_be_bytes(), class.0.to_be_bytes());
+            let [t0, t1, t2, t3] = ttl.to_be_bytes();
+            builder.put(&[t, y, c, l, t0, t1, t2, t3, 0, 0])
+        })
+    }
+
     /// Adds the records of an RRset, all or none (RFC 2181 section 9). Cheaper than
     /// [`push`](Self::push) for each: the owner is looked up once.
     ///
@@ -330,6 +352,27 @@ impl<'b> Builder<'b> {
                 self.put(&soa.numbers())
             }
             RData::Txt(txt) => self.put(txt.as_wire()),
+            RData::Dname(name) => self.put_plain_name(name),
+            RData::Srv(srv) => {
+                self.put(&srv.numbers())?;
+                self.put_plain_name(srv.target)
+            }
+            RData::Other(fields) => {
+                for piece in fields.pieces() {
+                    match piece {
+                        Piece::Octets(octets) => self.put(octets)?,
+                        Piece::Name {
+                            name,
+                            compress: true,
+                            ..
+                        } => {
+                            self.put_name(name)?;
+                        }
+                        Piece::Name { name, .. } => self.put_plain_name(name)?,
+                    }
+                }
+                Ok(())
+            }
             RData::Unknown { data, .. } => self.put(data),
             RData::Opt(_) => Err(BuildError::Rdata),
         }
@@ -371,6 +414,14 @@ impl<'b> Builder<'b> {
             .copy_from_slice(octets);
         self.len = end;
         Ok(())
+    }
+
+    /// Writes a name in full (RFC 3597 section 4).
+    fn put_plain_name(&mut self, name: NameRef<'_>) -> Result<(), BuildError> {
+        match name.as_uncompressed() {
+            Some(wire) => self.put(wire),
+            None => self.put(name.copy_to(&mut [0; MAX_NAME])),
+        }
     }
 
     /// Writes a name and returns where it stands in the message; zero when nothing can point there.

@@ -15,6 +15,7 @@ mod question;
 mod rdata;
 mod record;
 pub mod tcp;
+pub(crate) mod text;
 
 pub use builder::Builder;
 pub use code::{Class, Opcode, OptionCode, Rcode, Type};
@@ -24,7 +25,10 @@ pub use message::{MAX_MESSAGE, Message, MessageBuf, Questions, Records, Section}
 pub use name::{MAX_LABEL, MAX_NAME, Name};
 pub use name_ref::{Labels, NameRef};
 pub use question::{Question, QuestionRef};
-pub use rdata::{Mx, RData, Soa, Txt, TxtStrings};
+pub use rdata::{Field, Fields, Kind, Mx, RData, Soa, Srv, SvcParams, Txt, TxtStrings, Value};
 pub use record::Record;
+pub use text::Fault as TextFault;
 
 pub(crate) use name::label_starts;
+pub(crate) use name_ref::skip as skip_name;
+pub(crate) use rdata::parse::{parse as rdata_parse, rtype as rdata_type};

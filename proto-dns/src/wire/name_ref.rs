@@ -40,6 +40,11 @@ impl<'a> NameRef<'a> {
         Self { octets, start }
     }
 
+    /// Where the name begins in the octets that it stands in.
+    pub(crate) const fn offset(self) -> usize {
+        self.start
+    }
+
     /// Reads an uncompressed name that is all of `wire`.
     ///
     /// # Errors

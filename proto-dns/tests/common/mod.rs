@@ -188,3 +188,17 @@ pub(crate) fn contents(message: &Message<'_>) -> Vec<String> {
     }
     contents
 }
+
+/// Types whose data has a text for some values only.
+pub(crate) fn has_no_text(rtype: Type) -> bool {
+    matches!(
+        rtype,
+        Type::ATMA
+            | Type::AMTRELAY
+            | Type::APL
+            | Type::IPSECKEY
+            | Type::SVCB
+            | Type::HTTPS
+            | Type::LOC
+    )
+}

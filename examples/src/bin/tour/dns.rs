@@ -1,5 +1,8 @@
 //! Chapter: DNS. An authority for the lecture's zones, asked by the stub over UDP and TCP.
 
+#[path = "dns_registrar.rs"]
+mod registrar;
+
 use crate::report::Report;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -28,6 +31,7 @@ pub(crate) async fn run(report: &mut Report) -> Result<(), Box<dyn Error>> {
     questions(report, &mut stub).await?;
     load_distribution(report, &mut stub).await?;
     truncation(report, &mut stub).await?;
+    registrar::run(report).await?;
     speed(report, &mut stub).await
 }
 

@@ -1,19 +1,32 @@
 //! Record data by type, borrowed.
 
 mod address;
+mod fields;
+mod loc;
 mod mx;
+pub(crate) mod parse;
+mod present;
+pub(crate) mod schema;
 mod soa;
+mod srv;
+mod svcb;
 mod txt;
 pub(crate) mod unknown;
 
+pub(crate) use fields::Piece;
+pub use fields::{Fields, Value};
 pub use mx::Mx;
+pub(crate) use schema::verify;
+pub use schema::{Field, Kind};
 pub use soa::Soa;
+pub use srv::Srv;
+pub use svcb::SvcParams;
 pub use txt::{Txt, TxtStrings};
 
 use super::code::Type;
 use super::edns::{self, Options};
-use super::name::MAX_NAME;
-use super::name_ref::{self, Follow, NameRef, Stop};
+use super::name::{MAX_NAME, Name};
+use super::name_ref::{self, NameRef};
 use crate::error::{DecodeError, Fault};
 use alloc::vec::Vec;
 use core::fmt;
@@ -51,7 +64,13 @@ pub enum RData<'a> {
     Txt(Txt<'a>),
     /// The options of EDNS.
     Opt(Options<'a>),
-    /// Anything else.
+    /// The redirection of a subtree.
+    Dname(NameRef<'a>),
+    /// The location of a service.
+    Srv(Srv<'a>),
+    /// Data of any other type that this crate knows, field by field.
+    Other(Fields<'a>),
+    /// Data of a type that this crate does not know.
     Unknown {
         /// The type.
         rtype: Type,
@@ -74,6 +93,9 @@ impl<'a> RData<'a> {
             Self::Mx(_) => Type::MX,
             Self::Txt(_) => Type::TXT,
             Self::Opt(_) => Type::OPT,
+            Self::Dname(_) => Type::DNAME,
+            Self::Srv(_) => Type::SRV,
+            Self::Other(fields) => fields.rtype(),
             Self::Unknown { rtype, .. } => *rtype,
         }
     }
@@ -95,7 +117,14 @@ impl<'a> RData<'a> {
         match *self {
             Self::A(address) => wire.extend_from_slice(&address.octets()),
             Self::Aaaa(address) => wire.extend_from_slice(&address.octets()),
-            Self::Ns(name) | Self::Cname(name) | Self::Ptr(name) => encode_name(name, wire),
+            Self::Ns(name) | Self::Cname(name) | Self::Ptr(name) | Self::Dname(name) => {
+                encode_name(name, wire);
+            }
+            Self::Srv(srv) => {
+                wire.extend_from_slice(&srv.numbers());
+                encode_name(srv.target, wire);
+            }
+            Self::Other(fields) => fields.encode(wire),
             Self::Mx(mx) => {
                 wire.extend_from_slice(&mx.preference.to_be_bytes());
                 encode_name(mx.exchange, wire);
@@ -109,6 +138,82 @@ impl<'a> RData<'a> {
             Self::Opt(options) => wire.extend_from_slice(options.as_wire()),
             Self::Unknown { data, .. } => wire.extend_from_slice(data),
         }
+    }
+
+    /// Reads data that stands alone in presentation form, and appends its wire form to `wire`. Names
+    /// without a dot at their end are below `origin`.
+    ///
+    /// # Errors
+    ///
+    /// [`TextFault`](super::TextFault); `wire` is as it was before.
+    pub fn parse_text(
+        rtype: Type,
+        text: &str,
+        origin: &Name,
+        wire: &mut Vec<u8>,
+    ) -> Result<(), super::TextFault> {
+        let begin = wire.len();
+        let mut scanner = super::text::Scanner::new(text.as_bytes());
+        let mut result = parse::parse(rtype, &mut scanner, Some(origin.as_wire()), wire);
+        if result.is_ok() && !scanner.is_at_end() {
+            result = Err(super::TextFault::Extra);
+        }
+        if result.is_err() {
+            wire.truncate(begin);
+        }
+        result
+    }
+
+    /// Appends the canonical form (RFC 4034 section 6.2, RFC 6840 section 5.1): names in full, and in
+    /// lower case in the types that are listed there.
+    pub fn encode_canonical(&self, wire: &mut Vec<u8>) {
+        let begin = wire.len();
+        match *self {
+            Self::Other(fields) => {
+                for piece in fields.pieces() {
+                    let from = wire.len();
+                    match piece {
+                        Piece::Octets(octets) => wire.extend_from_slice(octets),
+                        Piece::Name { name, fold, .. } => {
+                            encode_name(name, wire);
+                            if fold && let Some(name) = wire.get_mut(from..) {
+                                name.make_ascii_lowercase();
+                            }
+                        }
+                    }
+                }
+            }
+            Self::Ns(_) | Self::Cname(_) | Self::Ptr(_) | Self::Dname(_) => {
+                self.encode(wire);
+                // Length octets are below the letters.
+                if let Some(name) = wire.get_mut(begin..) {
+                    name.make_ascii_lowercase();
+                }
+            }
+            Self::Mx(mx) => {
+                wire.extend_from_slice(&mx.preference.to_be_bytes());
+                encode_folded(mx.exchange, wire);
+            }
+            Self::Srv(srv) => {
+                wire.extend_from_slice(&srv.numbers());
+                encode_folded(srv.target, wire);
+            }
+            Self::Soa(soa) => {
+                encode_folded(soa.mname, wire);
+                encode_folded(soa.rname, wire);
+                wire.extend_from_slice(&soa.numbers());
+            }
+            _ => self.encode(wire),
+        }
+    }
+
+    #[inline(never)]
+    fn read_other(rtype: Type, octets: &'a [u8], start: usize, end: usize) -> Option<Self> {
+        if schema::fields_of(rtype).is_none() {
+            let data = octets.get(start..end).unwrap_or_default();
+            return Some(Self::Unknown { rtype, data });
+        }
+        Fields::read(rtype, octets, start, end).map(Self::Other)
     }
 
     /// Reads data between two offsets of a message whose names were verified.
@@ -130,7 +235,9 @@ impl<'a> RData<'a> {
             Type::SOA => Soa::read(octets, start, end).map(Self::Soa),
             Type::TXT => Txt::read(whole).map(Self::Txt),
             Type::OPT => edns::check_options(start, whole).ok().map(Self::Opt),
-            rtype => Some(Self::Unknown { rtype, data: whole }),
+            Type::DNAME => last_name(octets, start, end).map(Self::Dname),
+            Type::SRV => Srv::read(octets, start, end).map(Self::Srv),
+            rtype => Self::read_other(rtype, octets, start, end),
         };
         data.ok_or_else(|| {
             let len = u16::try_from(whole.len()).unwrap_or(u16::MAX);
@@ -139,27 +246,11 @@ impl<'a> RData<'a> {
     }
 }
 
-/// Verifies the names in record data. A name that runs past RDLENGTH is left for
-/// [`Record::data`](super::Record::data) to report, since it concerns that record alone; one that
-/// is broken speaks against the whole message.
-#[inline]
-pub(super) fn verify<F: Follow>(
-    rtype: Type,
-    octets: &[u8],
-    start: usize,
-    end: usize,
-    follow: &mut F,
-) -> Result<(), Stop> {
-    let result = match rtype {
-        Type::NS | Type::CNAME | Type::PTR => name_ref::check(octets, start, end, follow),
-        Type::MX => name_ref::check(octets, start.saturating_add(2), end, follow),
-        Type::SOA => name_ref::check(octets, start, end, follow)
-            .and_then(|rname| name_ref::check(octets, rname, end, follow)),
-        _ => return Ok(()),
-    };
-    match result {
-        Ok(_) | Err(Stop::Short) => Ok(()),
-        Err(stop) => Err(stop),
+fn encode_folded(name: NameRef<'_>, wire: &mut Vec<u8>) {
+    let begin = wire.len();
+    encode_name(name, wire);
+    if let Some(name) = wire.get_mut(begin..) {
+        name.make_ascii_lowercase();
     }
 }
 
@@ -179,11 +270,15 @@ impl fmt::Display for RData<'_> {
         match self {
             Self::A(address) => address.fmt(f),
             Self::Aaaa(address) => address.fmt(f),
-            Self::Ns(name) | Self::Cname(name) | Self::Ptr(name) => fmt::Display::fmt(name, f),
+            Self::Ns(name) | Self::Cname(name) | Self::Ptr(name) | Self::Dname(name) => {
+                fmt::Display::fmt(name, f)
+            }
             Self::Soa(soa) => soa.fmt(f),
             Self::Mx(mx) => mx.fmt(f),
             Self::Txt(txt) => txt.fmt(f),
             Self::Opt(options) => unknown::write(options.as_wire(), f),
+            Self::Srv(srv) => srv.fmt(f),
+            Self::Other(fields) => fields.fmt(f),
             Self::Unknown { data, .. } => unknown::write(data, f),
         }
     }
