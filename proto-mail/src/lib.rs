@@ -116,12 +116,15 @@ extern crate alloc;
 
 pub mod dot;
 pub mod line;
+mod newlines;
 mod output;
 pub mod pop3;
 pub mod sasl;
 mod secret;
+pub mod smtp;
 mod tls;
 mod transmit;
+mod value;
 
 pub use secret::Secret;
 pub use tls::TlsInfo;
