@@ -12,9 +12,7 @@
 
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
-use proto_mail::smtp::wire::{
-    BodyType, Command, DomainKind, Mailbox, Notify, Reply, ReversePath,
-};
+use proto_mail::smtp::wire::{BodyType, Command, DomainKind, Mailbox, Notify, Reply, ReversePath};
 use proto_mail::smtp::{Protocol, client, server};
 use proto_mail::{TlsInfo, Transmit};
 
@@ -183,7 +181,10 @@ fn the_dialogue_of_the_lecture() {
             }
         }
         while let Some(Transmit::Data(data)) = server.poll_transmit(T0, 1000) {
-            said += &format!("S: {}", String::from_utf8_lossy(&data).replace("\r\n", "\n"));
+            said += &format!(
+                "S: {}",
+                String::from_utf8_lossy(&data).replace("\r\n", "\n")
+            );
         }
     }
     assert_eq!(
@@ -227,7 +228,9 @@ fn end_of(text: &[u8]) -> Option<usize> {
     if text.starts_with(b".\r\n") {
         return Some(3);
     }
-    text.windows(5).position(|it| it == b"\r\n.\r\n").map(|at| at + 5)
+    text.windows(5)
+        .position(|it| it == b"\r\n.\r\n")
+        .map(|at| at + 5)
 }
 
 /// Attack 1, the server's side: none of the look-alikes ends a message.
@@ -240,8 +243,13 @@ fn no_look_alike_ends_a_message() {
             let mut wire = text.clone();
             wire.extend_from_slice(b"MAIL FROM:<evil@x>\r\nRCPT TO:<v@d>\r\nDATA\r\nevil");
             wire.extend_from_slice(real_end);
-            let ends = end_of(&text).is_some() || end_of(&wire).is_some_and(|at| at < text.len() + 5);
-            let cuts: &[usize] = if len <= 5 { &[0, 1, 2, 3, 4, 5] } else { &[usize::MAX] };
+            let ends =
+                end_of(&text).is_some() || end_of(&wire).is_some_and(|at| at < text.len() + 5);
+            let cuts: &[usize] = if len <= 5 {
+                &[0, 1, 2, 3, 4, 5]
+            } else {
+                &[usize::MAX]
+            };
             for cut in cuts {
                 let cut = (*cut).min(text.len());
                 let mut server = Server::default();
@@ -288,7 +296,11 @@ fn the_client_sends_no_look_alike() {
                 pair.run();
                 assert_eq!(pair.server.error, None, "{text:?}");
                 assert_eq!(pair.server.messages.len(), 1, "{text:?}");
-                assert_eq!(pair.server.messages[0].1, normal(&text), "{text:?} at {split}");
+                assert_eq!(
+                    pair.server.messages[0].1,
+                    normal(&text),
+                    "{text:?} at {split}"
+                );
             }
         }
     }
@@ -330,8 +342,9 @@ struct Pair {
 
 fn envelope(to: &[&str]) -> client::Envelope {
     let from: Mailbox = "alice@crepes.fr".parse().unwrap();
-    to.iter()
-        .fold(client::Envelope::new(from), |it, to| it.to(to.parse().unwrap()))
+    to.iter().fold(client::Envelope::new(from), |it, to| {
+        it.to(to.parse().unwrap())
+    })
 }
 
 impl Pair {
@@ -354,7 +367,8 @@ impl Pair {
     fn run(&mut self) {
         for _ in 0..100 {
             self.server.run();
-            self.input.extend_from_slice(&core::mem::take(&mut self.server.output));
+            self.input
+                .extend_from_slice(&core::mem::take(&mut self.server.output));
             loop {
                 match self.client.poll_event(T0, &mut self.input) {
                     Ok(Some(event)) => {
@@ -510,7 +524,11 @@ fn login_with_and_without_initial_response() {
 #[test]
 fn nothing_crosses_starttls_on_the_server() {
     let wire = b"EHLO a\r\nMAIL FROM:<a@b>\r\nSTARTTLS\r\nRCPT TO:<c@d>\r\nRSET\r\n";
-    let end = wire.windows(10).position(|it| it == b"STARTTLS\r\n").unwrap() + 10;
+    let end = wire
+        .windows(10)
+        .position(|it| it == b"STARTTLS\r\n")
+        .unwrap()
+        + 10;
     for cut in 0..=wire.len() {
         let mut server = Server::default();
         server.feed(&wire[..cut]);
@@ -532,7 +550,9 @@ fn nothing_crosses_starttls_on_the_server() {
     let mut server = Server::default();
     server.feed("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nSTARTTLS\r\n");
     assert!(!server.session.wants_read());
-    server.session.handle_tls_established(T0, TlsInfo::default());
+    server
+        .session
+        .handle_tls_established(T0, TlsInfo::default());
     server.said();
     server.feed("DATA\r\nMAIL FROM:<a@b>\r\nEHLO a\r\n");
     assert_eq!(server.aborted, [server::AbortReason::Reset]);
@@ -594,7 +614,10 @@ fn chunks_are_counted_octet_by_octet() {
     server.feed(
         "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 6\r\nQUIT\r\nBDAT 0\r\nBDAT 3 LAST\r\na\r\n",
     );
-    assert_eq!(server.codes(), ["220", "250", "250", "250", "250", "250", "250"]);
+    assert_eq!(
+        server.codes(),
+        ["220", "250", "250", "250", "250", "250", "250"]
+    );
     assert_eq!(server.messages[0].1, b"QUIT\r\na\r\n");
     // Without a transaction the octets are read and dropped.
     server.feed("BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n");
@@ -613,8 +636,13 @@ fn a_message_that_is_too_large_is_read_to_its_end_and_refused() {
     let mut limits = server::Limits::default();
     limits.max_message_octets = 10;
     let mut server = Server::new(server::Config::default(), limits);
-    server.feed(ENVELOPE).feed("0123456789abcdef\r\n.\r\nNOOP\r\n");
-    assert_eq!(server.codes(), ["220", "250", "250", "250", "354", "552", "250"]);
+    server
+        .feed(ENVELOPE)
+        .feed("0123456789abcdef\r\n.\r\nNOOP\r\n");
+    assert_eq!(
+        server.codes(),
+        ["220", "250", "250", "250", "354", "552", "250"]
+    );
     assert_eq!(server.aborted, [server::AbortReason::TooLarge]);
     server.feed("MAIL FROM:<a@b> SIZE=11\r\n");
     assert_eq!(server.codes(), ["552"]);
@@ -624,33 +652,64 @@ fn a_message_that_is_too_large_is_read_to_its_end_and_refused() {
 #[test]
 fn addresses_and_parameters_follow_the_grammar() {
     for good in [
-        "a@b", "a.b@c.d", "\"a b\"@c", "\"a@b\"@c", "a@[127.0.0.1]", "a@[IPv6:::1]", "postmaster",
-        "a+b=c@d-e.f", "\"\\\"\"@x", "ü@ü.de",
+        "a@b",
+        "a.b@c.d",
+        "\"a b\"@c",
+        "\"a@b\"@c",
+        "a@[127.0.0.1]",
+        "a@[IPv6:::1]",
+        "postmaster",
+        "a+b=c@d-e.f",
+        "\"\\\"\"@x",
+        "ü@ü.de",
     ] {
         let mailbox = Mailbox::new(good).unwrap();
         assert_eq!(mailbox.to_string(), good);
     }
     for bad in [
-        "", "@b", "a@", "a..b@c", ".a@b", "a.@b", "a b@c", "a@b c", "a@-b", "a@b-", "a@b..c",
-        "a@[1.2.3]", "a@[IPv6:x]", "\"a@b", "a\r\n@b", "a@b\r\nRCPT TO:<x@y>", "a@b>", "<a@b", "a\0@b",
+        "",
+        "@b",
+        "a@",
+        "a..b@c",
+        ".a@b",
+        "a.@b",
+        "a b@c",
+        "a@b c",
+        "a@-b",
+        "a@b-",
+        "a@b..c",
+        "a@[1.2.3]",
+        "a@[IPv6:x]",
+        "\"a@b",
+        "a\r\n@b",
+        "a@b\r\nRCPT TO:<x@y>",
+        "a@b>",
+        "<a@b",
+        "a\0@b",
     ] {
         assert!(Mailbox::new(bad).is_err(), "{bad:?}");
     }
     let quoted = Mailbox::new("\"a@b\"@c").unwrap();
-    assert_eq!((quoted.domain(), quoted.local_part()), (&b"c"[..], &b"\"a@b\""[..]));
+    assert_eq!(
+        (quoted.domain(), quoted.local_part()),
+        (&b"c"[..], &b"\"a@b\""[..])
+    );
     assert_eq!(quoted.unquoted_local_part(), b"a@b");
     assert_eq!(
         Mailbox::new("a@[127.0.0.1]").unwrap().domain_kind(),
         DomainKind::Ipv4("127.0.0.1".parse().unwrap())
     );
     let parse = |line: &'static str| Command::parse(line.as_bytes(), false);
-    let Ok(Command::Mail { from, params }) =
-        parse("MAIL FROM:<@x,@y:a@b> SIZE=1 BODY=8BITMIME RET=HDRS ENVID=a+2Bb BY=60;RT MT-PRIORITY=-3 HOLDFOR=9 AUTH=<> X=1")
-    else {
+    let Ok(Command::Mail { from, params }) = parse(
+        "MAIL FROM:<@x,@y:a@b> SIZE=1 BODY=8BITMIME RET=HDRS ENVID=a+2Bb BY=60;RT MT-PRIORITY=-3 HOLDFOR=9 AUTH=<> X=1",
+    ) else {
         panic!("no command")
     };
     assert_eq!(from, ReversePath::Mailbox(Mailbox::new("a@b").unwrap()));
-    assert_eq!((params.size, params.body), (Some(1), Some(BodyType::EightBitMime)));
+    assert_eq!(
+        (params.size, params.body),
+        (Some(1), Some(BodyType::EightBitMime))
+    );
     assert_eq!(params.envid.as_deref(), Some(&b"a+b"[..]));
     assert_eq!((params.priority, params.other.len()), (Some(-3), 1));
     let Ok(Command::Rcpt { params, .. }) =
@@ -704,11 +763,17 @@ fn addresses_and_parameters_follow_the_grammar() {
 fn floods_are_counted_and_end_the_session() {
     let mut server = Server::default();
     server.feed("FOO\r\n".repeat(30));
-    assert_eq!(server.error, Some(server::Error::TooManyBadCommands { limit: 20 }));
+    assert_eq!(
+        server.error,
+        Some(server::Error::TooManyBadCommands { limit: 20 })
+    );
     assert!(server.said().ends_with("421 too many bad commands\r\n"));
     let mut server = Server::default();
     server.feed("EHLO a\r\n").feed("NOOP\r\n".repeat(1100));
-    assert!(matches!(server.error, Some(server::Error::TooManyIdleCommands { .. })));
+    assert!(matches!(
+        server.error,
+        Some(server::Error::TooManyIdleCommands { .. })
+    ));
     let mut server = Server::default();
     server.feed(vec![b'x'; 100_000]).feed("\r\nNOOP\r\n");
     assert_eq!(server.codes(), ["220", "500", "250"]);
@@ -721,8 +786,13 @@ fn floods_are_counted_and_end_the_session() {
     let mut config = server::Config::default();
     config.allow_plaintext_auth = true;
     let mut server = Server::new(config, server::Limits::default());
-    server.feed("EHLO a\r\n").feed("AUTH PLAIN AGEAYg==\r\n".repeat(4));
-    assert!(matches!(server.error, Some(server::Error::TooManyAuthFailures { .. })));
+    server
+        .feed("EHLO a\r\n")
+        .feed("AUTH PLAIN AGEAYg==\r\n".repeat(4));
+    assert!(matches!(
+        server.error,
+        Some(server::Error::TooManyAuthFailures { .. })
+    ));
 }
 
 /// Attack 14, the client's side.
@@ -736,7 +806,8 @@ fn endless_and_mixed_replies_end_the_session() {
         "220 a\nb\r\n".to_owned(),
         "220 x\r\n250 y\r\n250 z\r\n".to_owned(),
     ] {
-        let mut client = client::Session::new(T0, client::Config::default(), client::Limits::default());
+        let mut client =
+            client::Session::new(T0, client::Config::default(), client::Limits::default());
         let mut input = BytesMut::from(wire.as_bytes());
         let mut errors = 0;
         for _ in 0..100 {
@@ -757,15 +828,26 @@ fn an_end_in_the_middle_is_an_error_and_aborts() {
     server.session.handle_eof(T0);
     server.run();
     assert_eq!(server.aborted, [server::AbortReason::ConnectionLost]);
-    assert!(matches!(server.error, Some(server::Error::UnexpectedEof { .. })));
+    assert!(matches!(
+        server.error,
+        Some(server::Error::UnexpectedEof { .. })
+    ));
     assert!(server.messages.is_empty());
 }
 
 /// An idle session is small.
 #[test]
 fn an_idle_session_has_512_octets() {
-    assert!(size_of::<server::Session>() <= 512, "{}", size_of::<server::Session>());
-    assert!(size_of::<client::Session>() <= 768, "{}", size_of::<client::Session>());
+    assert!(
+        size_of::<server::Session>() <= 512,
+        "{}",
+        size_of::<server::Session>()
+    );
+    assert!(
+        size_of::<client::Session>() <= 768,
+        "{}",
+        size_of::<client::Session>()
+    );
 }
 
 /// R13 and attack 61: one octet at a time gives the same.
