@@ -16,6 +16,10 @@ pub mod pop3_client;
 pub mod serve;
 #[cfg(all(feature = "dns", feature = "mail"))]
 pub mod services;
+#[cfg(feature = "mail")]
+pub mod smtp_client;
+#[cfg(feature = "mail")]
+pub mod smtp_server;
 #[cfg(feature = "dns")]
 pub mod zones;
 

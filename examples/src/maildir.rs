@@ -14,9 +14,11 @@ use proto_mail::sasl::plain::Plain;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Octets read from a file at once.
 const CHUNK: usize = 64 * 1024;
@@ -48,6 +50,48 @@ impl Store {
             }
         }
         Ok(store)
+    }
+
+    /// Whether there is such a user.
+    pub fn has(&self, user: &[u8]) -> bool {
+        self.users.contains_key(user)
+    }
+
+    /// Whether this is the password of such a user.
+    pub fn is_password(&self, user: &[u8], password: &Secret) -> bool {
+        self.users.get(user) == Some(password)
+    }
+
+    /// Files a message as Maildir has it: written to `tmp`, made durable, moved to `new`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written; then there is none.
+    pub fn deliver(&self, user: &[u8], message: &[u8]) -> io::Result<()> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let (pid, count) = (std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "{}.M{:06}P{pid}Q{count:08}.localhost",
+            since.as_secs(),
+            since.subsec_micros()
+        );
+        let folder = self.folder(user)?;
+        let (draft, place) = (
+            folder.join("tmp").join(&name),
+            folder.join("new").join(&name),
+        );
+        let write = || {
+            let mut file = File::create_new(&draft)?;
+            file.write_all(message)?;
+            file.sync_all()?;
+            fs::rename(&draft, &place)
+        };
+        write().inspect_err(|_| {
+            let _ = fs::remove_file(&draft);
+        })
     }
 
     fn folder(&self, user: &[u8]) -> io::Result<PathBuf> {

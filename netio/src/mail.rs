@@ -3,10 +3,13 @@
 
 use crate::shape;
 use proto_mail::pop3::{client, server};
+use proto_mail::smtp;
 use proto_mail::{TlsInfo, Transmit};
 
 crate::stream_machine!(server::Session, server::Event, server::Error, Transmit { Data(data), StartTls, Shutdown }, tls_info);
 crate::stream_machine!(client::Session, client::Event, client::Error, Transmit { Data(data), StartTls, Shutdown }, tls_info);
+crate::stream_machine!(smtp::server::Session, smtp::server::Event, smtp::server::Error, Transmit { Data(data), StartTls, Shutdown }, tls_info);
+crate::stream_machine!(smtp::client::Session, smtp::client::Event, smtp::client::Error, Transmit { Data(data), StartTls, Shutdown }, tls_info);
 
 /// What TLS established, in the type of `proto-mail`.
 #[must_use]

@@ -130,7 +130,7 @@ pub enum Received {
 }
 
 /// Gets the text back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Unstuffer {
     at: At,
 }

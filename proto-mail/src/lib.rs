@@ -1,4 +1,4 @@
-//! Mail protocols as Sans-I/O state machines, client and server: POP3 today.
+//! Mail protocols as Sans-I/O state machines, client and server: SMTP, LMTP, POP3, and SASL.
 //!
 //! A machine here is a plain value. It opens no socket, reads no clock and starts no thread: you
 //! give it the octets that arrived and the time that it is, and it gives you events, octets to
@@ -92,16 +92,24 @@
 //!
 //! | | | |
 //! |---|---|---|
+//! | [`smtp`] | client and server | RFC 5321, 2033, 1870, 6152, 6531, 2920, 3030, 3207, 4954, 2034, 3461 |
 //! | [`pop3`] | client and server | RFC 1939, 2449, 2595, 3206, 5034, 6856 |
-//! | [`sasl`] | both sides of PLAIN | RFC 4616 |
-//! | [`dot`], [`mod@line`] | dot-stuffing and bounded lines, as SMTP needs them too | |
+//! | [`sasl`] | both sides of PLAIN, CRAM-MD5, SCRAM, OAUTHBEARER, XOAUTH2 | RFC 4616, 2195, 5802, 7677, 7628 |
+//! | [`dot`], [`mod@line`] | dot-stuffing and bounded lines, which both protocols need | |
 //!
 //! Of POP3 all commands are there: USER, PASS, APOP, AUTH, STLS, CAPA, UTF8, LANG, STAT, LIST,
 //! RETR, TOP, UIDL, DELE, NOOP, RSET, QUIT; response codes and pipelining on both sides; messages of
 //! any size, streamed both ways. LANG knows English only. UTF8 changes which lines are allowed and
-//! is told to the embedder; the machine converts no message. AUTH carries the messages of any
-//! mechanism, of which this crate codes PLAIN. There is no SMTP, no IMAP and no parser for messages
-//! yet.
+//! is told to the embedder; the machine converts no message.
+//!
+//! SMTP and LMTP hand messages over in both directions as streams: by DATA and by BDAT, pipelined
+//! where the peer allows it, with an answer for each recipient in LMTP. What a message may not hold
+//! (a bare CR or LF, NUL) the server refuses and the client repairs or refuses. Parameters of
+//! DELIVERBY, FUTURERELEASE, MT-PRIORITY, RRVS and REQUIRETLS are read and written; what they ask
+//! for is the embedder's to do.
+//!
+//! AUTH carries the messages of any mechanism. There is no outgoing queue, no parser for messages
+//! and no IMAP yet.
 //!
 //! # Features
 //!
@@ -116,12 +124,15 @@ extern crate alloc;
 
 pub mod dot;
 pub mod line;
+mod newlines;
 mod output;
 pub mod pop3;
 pub mod sasl;
 mod secret;
+pub mod smtp;
 mod tls;
 mod transmit;
+mod value;
 
 pub use secret::Secret;
 pub use tls::TlsInfo;

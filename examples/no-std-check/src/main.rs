@@ -26,7 +26,7 @@ use {proto_bittorrent as _, proto_ftp as _, proto_http2 as _};
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> core::ffi::c_int {
-    let results = [("pop3", read_mail()), ("dns", ask())];
+    let results = [("pop3", read_mail()), ("smtp", send_mail()), ("dns", ask())];
     let mut status = 0;
     for (name, result) in results {
         match result {
@@ -39,6 +39,29 @@ extern "C" fn main() -> core::ffi::c_int {
         }
     }
     status
+}
+
+/// The server of SMTP takes a message that was typed in.
+fn send_mail() -> Result<(), alloc::boxed::Box<dyn Error>> {
+    use proto_mail::smtp::server::{Config, Event, Limits, Session};
+    let now = Duration::ZERO;
+    let mut session = Session::new(now, Config::default(), Limits::default());
+    let mut input =
+        BytesMut::from("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nhi\r\n.\r\n");
+    let mut octets = 0;
+    while let Some(event) = session.poll_event(now, &mut input)? {
+        match event {
+            Event::Mail { ask, .. } => session.accept(ask)?,
+            Event::Rcpt { ask, .. } => session.accept(ask)?,
+            Event::BodyChunk(data) => octets += data.len(),
+            Event::MessageEnd { ask, .. } => session.accept(ask)?,
+            _ => {}
+        }
+    }
+    match octets {
+        4 => Ok(()),
+        _ => Err("another message".into()),
+    }
 }
 
 /// The client reads Bob's only message from the server.

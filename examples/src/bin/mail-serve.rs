@@ -1,15 +1,18 @@
-//! A mail server, as far as it goes today: POP3 over a store in memory or in Maildirs.
+//! A mail server: SMTP and LMTP bring mail in, POP3 lets users read it, over one store in memory or
+//! in Maildirs.
 
 use clap::Parser;
 use core::net::SocketAddr;
 use core::time::Duration;
 use examples::app::StreamApp;
+use examples::smtp_server::{self, Post, Smtp};
 use examples::{cli, mail, maildir, serve};
 use netio::driver::Stream;
 use netio::tls;
 use proto_mail::Secret;
 use proto_mail::pop3::memory::MemoryStore;
 use proto_mail::pop3::server::{Config, Session};
+use proto_mail::smtp;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -21,13 +24,25 @@ use tokio::net::{TcpListener, TcpStream};
 /// Connections served at once.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// Serves mailboxes over POP3.
+/// Serves mailboxes over POP3, and takes mail for them over SMTP and LMTP.
 ///
 /// Without --tls passwords travel in plaintext: for loopback only. With it they are taken under TLS
 /// only.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
+    /// Where SMTP listens; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    smtp: Option<SocketAddr>,
+    /// Where LMTP listens; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    lmtp: Option<SocketAddr>,
+    /// Mail by SMTP is taken after a login only.
+    #[arg(long)]
+    require_auth: bool,
+    /// The name of this server.
+    #[arg(long, default_value = "localhost")]
+    host: String,
     /// Where POP3 listens; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT")]
     pop3: Option<SocketAddr>,
@@ -76,18 +91,25 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if arguments.store == "memory" {
         let store = memory(&arguments)?;
-        listen(arguments, move || mail::Pop3::new(&store)).await
+        let users = users(&arguments);
+        let post = Post::Memory(Arc::clone(&store), Arc::new(users));
+        listen(arguments, post, move || mail::Pop3::new(&store)).await
     } else {
         if arguments.apop || !arguments.deliveries.is_empty() {
             return Err("--apop and --deliver are for the store in memory".into());
         }
-        let users = arguments.users.iter();
-        let users: BTreeMap<_, _> = users
-            .map(|(name, password)| (name.clone().into_bytes(), Secret::from(password.as_str())))
-            .collect();
+        let users = users(&arguments);
         let store = Arc::new(maildir::Store::new(Path::new(&arguments.store), users)?);
-        listen(arguments, move || maildir::Pop3::new(&store)).await
+        let post = Post::Maildir(Arc::clone(&store));
+        listen(arguments, post, move || maildir::Pop3::new(&store)).await
     }
+}
+
+fn users(arguments: &Arguments) -> BTreeMap<Vec<u8>, Secret> {
+    let users = arguments.users.iter();
+    users
+        .map(|(name, password)| (name.clone().into_bytes(), Secret::from(password.as_str())))
+        .collect()
 }
 
 fn memory(arguments: &Arguments) -> Result<mail::SharedStore, Box<dyn Error>> {
@@ -113,17 +135,29 @@ fn memory(arguments: &Arguments) -> Result<mail::SharedStore, Box<dyn Error>> {
 /// Serves on all the addresses until interrupted.
 async fn listen<A>(
     arguments: Arguments,
+    post: Post,
     make: impl Fn() -> A + Clone + Send + Sync + 'static,
 ) -> Result<(), Box<dyn Error>>
 where
     A: StreamApp<Machine = Session> + Send + 'static,
 {
-    let tls = server_config(&arguments)?;
+    let tls = server_config(&arguments, &[b"pop3"])?;
     let mut config = Config::default();
     config.apop = arguments.apop;
     config.stls = tls.is_some();
     config.allow_plaintext_auth = tls.is_none();
     let mut servers = tokio::task::JoinSet::new();
+    let smtp_tls = server_config(&arguments, &[])?;
+    for (name, address, protocol) in [
+        ("smtp", arguments.smtp, smtp::Protocol::Smtp),
+        ("lmtp", arguments.lmtp, smtp::Protocol::Lmtp),
+    ] {
+        if let Some(address) = address {
+            let listener = bind(name, address).await?;
+            let config = smtp_config(&arguments, protocol, smtp_tls.is_some());
+            servers.spawn(serve_smtp(listener, config, smtp_tls.clone(), post.clone()));
+        }
+    }
     if let Some(address) = arguments.pop3 {
         let listener = bind("pop3", address).await?;
         let (config, make) = (Arc::new(config.clone()), make.clone());
@@ -171,12 +205,44 @@ where
         ));
     }
     if servers.is_empty() {
-        return Err("nowhere to listen: say --pop3 or --pop3s".into());
+        return Err("nowhere to listen: say --smtp, --lmtp, --pop3 or --pop3s".into());
     }
     while let Some(result) = servers.join_next().await {
         result?;
     }
     Ok(())
+}
+
+fn smtp_config(
+    arguments: &Arguments,
+    protocol: smtp::Protocol,
+    has_tls: bool,
+) -> Arc<smtp::server::Config> {
+    let mut config = smtp::server::Config::default();
+    config.protocol = protocol;
+    config.host = arguments.host.clone().into();
+    config.starttls = has_tls;
+    config.allow_plaintext_auth = !has_tls;
+    config.require_auth = arguments.require_auth && protocol == smtp::Protocol::Smtp;
+    Arc::new(config)
+}
+
+async fn serve_smtp(
+    listener: TcpListener,
+    config: Arc<smtp::server::Config>,
+    tls: Option<Arc<ServerConfig>>,
+    post: Post,
+) {
+    let session = move || smtp_server::session(Duration::ZERO, &config);
+    let Some(tls) = tls else {
+        let make = move |socket| (Stream::new(session(), socket), Smtp::new(&post));
+        return serve::streams(listener, MAX_CONNECTIONS, make, interrupted()).await;
+    };
+    let make = move |socket: TcpStream| {
+        let io = tls::Stream::server(socket, Arc::clone(&tls));
+        (Stream::new(session(), io), Smtp::new(&post))
+    };
+    serve::streams(listener, MAX_CONNECTIONS, make, interrupted()).await;
 }
 
 async fn bind(protocol: &str, address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {
@@ -194,10 +260,13 @@ async fn interrupted() {
     }
 }
 
-fn server_config(arguments: &Arguments) -> Result<Option<Arc<ServerConfig>>, Box<dyn Error>> {
+fn server_config(
+    arguments: &Arguments,
+    alpn: &[&[u8]],
+) -> Result<Option<Arc<ServerConfig>>, Box<dyn Error>> {
     if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
         let (cert, key) = (std::fs::read(cert)?, std::fs::read(key)?);
-        return Ok(Some(tls::server_config(&cert, &key, &[b"pop3"])?));
+        return Ok(Some(tls::server_config(&cert, &key, alpn)?));
     }
     if !arguments.tls && arguments.pop3s.is_none() {
         return Ok(None);
@@ -208,6 +277,6 @@ fn server_config(arguments: &Arguments) -> Result<Option<Arc<ServerConfig>>, Box
     Ok(Some(tls::server_config(
         cert.as_bytes(),
         key.as_bytes(),
-        &[b"pop3"],
+        alpn,
     )?))
 }

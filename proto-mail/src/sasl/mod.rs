@@ -1,9 +1,22 @@
 //! SASL mechanisms, for the embedder on either side.
 //!
 //! The protocol machines carry challenges and responses without looking into them; what is in them
-//! is coded here. There is PLAIN so far.
+//! is coded here, for both sides.
+//!
+//! | mechanism | | |
+//! |---|---|---|
+//! | PLAIN | [`plain`] | RFC 4616 |
+//! | SCRAM-SHA-1, SCRAM-SHA-256, and -PLUS of both | [`scram`] | RFC 5802, 7677, 9266 |
+//! | CRAM-MD5 | [`cram_md5`] | RFC 2195 |
+//! | OAUTHBEARER, XOAUTH2 | [`bearer`] | RFC 7628 |
+//!
+//! EXTERNAL (RFC 4422 appendix A), ANONYMOUS (RFC 4505) and LOGIN have messages that are one string
+//! each: nothing is to be coded. LOGIN asks with two challenges, for the name and the password.
 
+pub mod bearer;
+pub mod cram_md5;
 pub mod plain;
+pub mod scram;
 
 use core::fmt;
 

@@ -1,5 +1,6 @@
-//! Chapter: mail. Bob reads and deletes his messages over POP3, once as in the lecture and once
-//! under TLS; then a message of some size.
+//! Chapter: mail. Alice's message goes to Bob: over SMTP, in the words of the lecture, into his
+//! mailbox, and from there to him over POP3. Then Bob reads and deletes his messages, once as in the
+//! lecture and once under TLS; then a message of some size.
 
 use crate::report::Report;
 use bytes::Bytes;
@@ -8,12 +9,17 @@ use core::time::Duration;
 use examples::mail::{self, BOBS_MESSAGES, SharedStore};
 use examples::pop3_client::Client;
 use examples::serve;
+use examples::smtp_server::{self, Post, Smtp};
 use netio::driver::Stream;
 use netio::tls;
+use proto_mail::Secret;
 use proto_mail::pop3::client::{self, Event};
+use proto_mail::pop3::memory::MemoryStore;
 use proto_mail::pop3::{UsageError, server};
+use proto_mail::smtp;
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tls::tokio_rustls::rustls::pki_types::ServerName;
 use tls::tokio_rustls::rustls::{ClientConfig, ServerConfig};
@@ -33,11 +39,26 @@ const LECTURE: [(&str, &str); 9] = [
     ("stat", "+OK 0 0"),
     ("quit", "+OK POP3 server signing off"),
 ];
+/// The lecture's transfer: what Alice's server says, and how the answer of Bob's begins.
+const TRANSFER: [(&str, &str); 8] = [
+    ("HELO crepes.fr", "250 Hello crepes.fr, pleased to meet you"),
+    ("MAIL FROM: <alice@crepes.fr>", "250 "),
+    ("RCPT TO: <bob@hamburger.edu>", "250 "),
+    ("DATA", "354 Enter mail, end with \".\" on a line by itself"),
+    ("Do you like ketchup?", ""),
+    ("How about pickles?", ""),
+    (".", "250 Message accepted for delivery"),
+    ("QUIT", "221 hamburger.edu closing connection"),
+];
 const LARGE: usize = 64 * 1024 * 1024;
 const COMMANDS: u32 = 20_000;
 
 pub(crate) async fn run(report: &mut Report) -> Result<(), Box<dyn Error>> {
-    report.chapter("mail", "Mail: Bob reads his messages over POP3");
+    report.chapter(
+        "mail",
+        "Mail: Alice to Bob over SMTP, and Bob reads over POP3",
+    );
+    alice_to_bob(report).await?;
     lecture(report).await?;
     by_our_client(report).await?;
     large_message(report).await
@@ -59,6 +80,66 @@ async fn start(store: &SharedStore) -> Result<(SocketAddr, JoinSet<()>), Box<dyn
         std::future::pending(),
     ));
     Ok((address, servers))
+}
+
+/// Alice's message, handed over in the words of the lecture, and fetched by Bob.
+async fn alice_to_bob(report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let mut empty = MemoryStore::new();
+    empty.add_user("bob", "hungry");
+    let store: SharedStore = Arc::new(Mutex::new(empty));
+    let users = BTreeMap::from([(b"bob".to_vec(), Secret::from("hungry"))]);
+    let post = Post::Memory(Arc::clone(&store), Arc::new(users));
+    let mut config = smtp::server::Config::default();
+    config.host = "hamburger.edu".into();
+    config.greeting = "".into();
+    config.hello_names_host = false;
+    config.enhanced_status_codes = false;
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let bobs_server = listener.local_addr()?;
+    let mut servers = JoinSet::new();
+    servers.spawn(serve::streams(
+        listener,
+        16,
+        move |socket| {
+            let session = smtp_server::session(Duration::ZERO, &config);
+            (Stream::new(session, socket), Smtp::new(&post))
+        },
+        std::future::pending(),
+    ));
+    let (reader, mut writer) = TcpStream::connect(bobs_server).await?.into_split();
+    let mut lines = BufReader::new(reader).lines();
+    let greeting = lines.next_line().await?.unwrap_or_default();
+    report.exchanged(format_args!("S: {greeting}"));
+    report.check(
+        "Bob's server is there",
+        greeting.trim_end(),
+        "220 hamburger.edu",
+    );
+    for (line, expected) in TRANSFER {
+        writer.write_all(format!("{line}\r\n").as_bytes()).await?;
+        report.exchanged(format_args!("C: {line}"));
+        if !expected.is_empty() {
+            let answer = lines.next_line().await?.unwrap_or_default();
+            report.exchanged(format_args!("S: {answer}"));
+            report.check(line, answer.starts_with(expected), true);
+        }
+    }
+    let (mailbox, _servers) = start(&store).await?;
+    let mut config = client::Config::default();
+    config.require_tls = false;
+    let session = client::Session::new(Duration::ZERO, config, client::Limits::default());
+    let driver = Stream::new(session, TcpStream::connect(mailbox).await?);
+    let (mut bob, _) = Client::connect(driver).await?;
+    bob.run(|it| it.login("bob", "hungry")).await?;
+    let message = bob.run(|it| it.retr(1)).await?.body();
+    report.check(
+        "Bob reads what Alice wrote",
+        message.as_slice(),
+        &b"Do you like ketchup?\r\nHow about pickles?\r\n"[..],
+    );
+    bob.run(client::Session::quit).await?;
+    bob.finish().await
 }
 
 /// The dialogue of the lecture, typed into a plain socket.

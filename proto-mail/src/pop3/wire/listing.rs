@@ -1,7 +1,8 @@
 //! The numbers in replies: drop listing, scan listing, unique-id listing.
 
-use super::args::{digits, parse_message};
+use super::args::parse_message;
 use super::{ReplyError, ReplyFault, UniqueId, parse_number};
+use crate::value::digits;
 use bytes::BytesMut;
 use nom::bytes::complete::{take_till, take_till1, take_while1};
 use nom::combinator::{map_opt, map_res};

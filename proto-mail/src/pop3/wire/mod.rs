@@ -12,14 +12,15 @@ mod command;
 mod listing;
 mod reply;
 
+pub use crate::value::{Base64, InvalidArgument, Text};
 pub use apop::{Digest, Timestamp};
-pub use args::{Base64, InvalidArgument, LanguageRange, Password, Text, UniqueId};
+pub use args::{LanguageRange, Password, UniqueId};
 pub use capability::{Capabilities, Capability, Expire};
 pub use codec::{CommandDecoder, CommandLine, ReplyDecoder, ReplyLine};
 pub use command::{Command, CommandError, CommandFault};
 pub use listing::{ListItem, Stat, UniqueIdItem};
 pub use reply::{Reply, ReplyError, ReplyFault, ResponseCode, Status};
 
+pub(crate) use crate::value::{digits, parse_number};
 pub(crate) use apop::put_hex;
-pub(crate) use args::{digits, parse_number};
 pub(crate) use codec::challenge;
