@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+pub mod client;
 pub mod data;
 mod limits;
 pub mod listing;
