@@ -1,7 +1,22 @@
-//! The place of FTP (RFC 959 and its successors) in this workspace.
-//!
-//! **Nothing is implemented yet.** The crate has no API; it holds its name and the rules that the
-//! protocol will live under. The workspace's README says which protocols stand today.
+//! FTP as Sans-I/O state machines.
 
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod client;
+pub mod data;
+mod limits;
+pub mod listing;
+mod output;
+mod secret;
+pub mod server;
+mod tls;
+mod transmit;
+pub mod wire;
+
+pub use limits::{ClientLimits, ServerLimits};
+pub use secret::Secret;
+pub use tls::TlsInfo;
+pub use transmit::{DataTransmit, Transmit};

@@ -1,0 +1,224 @@
+//! Listings made of records: MLSD, EPLF, and those of z/OS.
+
+use super::date::{stamp, whole};
+use super::tokens::{Tokens, number};
+use super::{Dialect, Entry, Kind, Precision};
+use crate::wire::{DateTime, parse_facts};
+
+/// RFC 3659 section 7.
+#[inline]
+pub(super) fn facts(line: &[u8]) -> Option<Entry<'_>> {
+    let facts = parse_facts(line)?;
+    let mut entry = Entry::new(Dialect::Facts, Kind::File, facts.name);
+    let mut count = 0_usize;
+    let mut group = None;
+    for fact in facts.iter() {
+        count = count.saturating_add(1);
+        let name = fact.name;
+        if name.eq_ignore_ascii_case(b"type") {
+            (entry.kind, entry.target) = kind(fact.value)?;
+        } else if name.eq_ignore_ascii_case(b"size") || name.eq_ignore_ascii_case(b"sizd") {
+            entry.size = number(fact.value);
+        } else if name.eq_ignore_ascii_case(b"modify") {
+            entry.modified = DateTime::parse(fact.value).and_then(|at| {
+                let mut modified = stamp(at, None)?;
+                modified.precision = Precision::Second;
+                modified.offset = Some(0);
+                Some(modified)
+            });
+        } else if name.eq_ignore_ascii_case(b"unix.mode") {
+            entry.permissions = Some(fact.value);
+        } else if name.eq_ignore_ascii_case(b"perm") {
+            entry.permissions = entry.permissions.or(Some(fact.value));
+        } else if name.eq_ignore_ascii_case(b"unix.ownername") {
+            entry.owner = Some(fact.value);
+        } else if name.eq_ignore_ascii_case(b"unix.owner") || name.eq_ignore_ascii_case(b"unix.uid")
+        {
+            entry.owner = entry.owner.or(Some(fact.value));
+        } else if name.eq_ignore_ascii_case(b"unix.groupname") {
+            group = Some(fact.value);
+        }
+    }
+    entry.owner = entry.owner.or(group);
+    // A line without any fact is more likely something else.
+    (count > 0).then_some(entry)
+}
+
+fn kind(value: &[u8]) -> Option<(Kind, Option<&[u8]>)> {
+    let is = |name: &[u8]| value.eq_ignore_ascii_case(name);
+    if is(b"file") {
+        return Some((Kind::File, None));
+    }
+    if is(b"dir") {
+        return Some((Kind::Directory, None));
+    }
+    if is(b"cdir") {
+        return Some((Kind::Current, None));
+    }
+    if is(b"pdir") {
+        return Some((Kind::Parent, None));
+    }
+    let system = value.get(..8)?;
+    if system.eq_ignore_ascii_case(b"OS.unix=") {
+        let rest = value.get(8..)?;
+        let word_end = memchr::memchr(b':', rest).unwrap_or(rest.len());
+        let (word, target) = rest.split_at_checked(word_end)?;
+        if word.eq_ignore_ascii_case(b"slink") || word.eq_ignore_ascii_case(b"symlink") {
+            let target = target.get(1..).filter(|target| !target.is_empty());
+            return Some((Kind::Link, target));
+        }
+    }
+    // RFC 3659 section 7.5.1.5: types of operating systems, devices among them.
+    Some((Kind::Special, None))
+}
+
+/// `+i160768.5632080,m850544956,r,s3600,\tname`
+pub(super) fn eplf(line: &[u8]) -> Option<Entry<'_>> {
+    let rest = line.strip_prefix(b"+")?;
+    let at = memchr::memchr2(b'\t', b' ', rest)?;
+    let (facts, name) = rest.split_at_checked(at)?;
+    let name = name.get(1..).filter(|name| !name.is_empty())?;
+    let mut entry = Entry::new(Dialect::Eplf, Kind::File, name);
+    for fact in facts.split(|octet| *octet == b',') {
+        match fact.split_first() {
+            Some((b'/', [])) => entry.kind = Kind::Directory,
+            Some((b's', digits)) => entry.size = number(digits),
+            Some((b'm', digits)) => {
+                let seconds = number(digits).and_then(|value| i64::try_from(value).ok());
+                entry.modified = seconds.and_then(|seconds| {
+                    let mut modified = stamp(DateTime::from_unix(seconds), None)?;
+                    modified.precision = Precision::Second;
+                    modified.offset = Some(0);
+                    Some(modified)
+                });
+            }
+            Some((b'u', [b'p', mode @ ..])) => entry.permissions = Some(mode),
+            _ => {}
+        }
+    }
+    Some(entry)
+}
+
+/// `SAVE00 3390   2004/06/23  1    1  FB     128  6144  PS    NAME`, and shorter forms.
+pub(super) fn mvs(line: &[u8]) -> Option<Entry<'_>> {
+    let tokens = Tokens::new(line);
+    let first = tokens.get(0)?;
+    let count = tokens.len();
+    let last = |from: usize| {
+        (count == from.saturating_add(1))
+            .then(|| tokens.get(from))
+            .flatten()
+    };
+    if !line.first()?.is_ascii_alphanumeric() {
+        return None;
+    }
+    if first.eq_ignore_ascii_case(b"Migrated") || first == b"MIGRAT" {
+        return Some(Entry::new(Dialect::Mvs, Kind::File, last(1)?));
+    }
+    let second = tokens.get(1)?;
+    if second.eq_ignore_ascii_case(b"Tape") && first.len() <= 6 {
+        return Some(Entry::new(Dialect::Mvs, Kind::File, last(2)?));
+    }
+    if first == b"Pseudo" && second == b"Directory" {
+        return Some(Entry::new(Dialect::Mvs, Kind::Directory, last(2)?));
+    }
+    if line
+        .get(..first.len().saturating_add(25))
+        .is_some_and(|_| second == b"Not")
+        && tokens.get(2)? == b"Direct"
+        && tokens.get(3)? == b"Access"
+    {
+        return Some(Entry::new(Dialect::Mvs, Kind::File, last(5)?));
+    }
+    // A unit is a type of disk or tape.
+    if first.len() > 6 || number(second).is_none() || second.len() != 4 {
+        return None;
+    }
+    let third = tokens.get(2)?;
+    if third.eq_ignore_ascii_case(b"VSAM") || third.eq_ignore_ascii_case(b"PATH") {
+        return Some(Entry::new(Dialect::Mvs, Kind::File, last(3)?));
+    }
+    let modified = if third == b"**NONE**" {
+        None
+    } else {
+        Some(stamp(whole(third, false)?, None)?)
+    };
+    // Extents and tracks used run together where they are wide.
+    let organisation_at = count.checked_sub(2)?;
+    if !(7..=9).contains(&organisation_at) {
+        return None;
+    }
+    let organisation = tokens.get(organisation_at)?;
+    for at in 3..organisation_at {
+        let word = tokens.get(at)?;
+        let is_record_format = word.iter().all(u8::is_ascii_alphabetic) && word.len() <= 4;
+        if !is_record_format
+            && !word
+                .iter()
+                .all(|octet| octet.is_ascii_digit() || matches!(octet, b'?' | b'+' | b'*'))
+        {
+            return None;
+        }
+    }
+    let kind = match organisation {
+        b"PO" | b"PO-E" | b"POU" => Kind::Directory,
+        b"PS" | b"PSU" | b"PS-E" | b"PS-L" | b"DA" | b"DAU" | b"VS" | b"VSAM" | b"IS" | b"??" => {
+            Kind::File
+        }
+        _ => return None,
+    };
+    let name = tokens.get(count.checked_sub(1)?)?;
+    let name = name.strip_prefix(b"'").unwrap_or(name);
+    let mut entry = Entry::new(Dialect::Mvs, kind, name.strip_suffix(b"'").unwrap_or(name));
+    entry.modified = modified;
+    if kind == Kind::File && organisation_at == 8 {
+        // Tracks of a 3390; a 3380 has fewer octets.
+        let track = if second == b"3380" { 47_476 } else { 56_664 };
+        entry.size = number(tokens.get(4)?).and_then(|tracks| tracks.checked_mul(track));
+    }
+    Some(entry)
+}
+
+/// A member of a partitioned data set: with statistics of ISPF, of a load library, or its name alone.
+pub(super) fn mvs_member(line: &[u8]) -> Option<Entry<'_>> {
+    let tokens = Tokens::new(line);
+    let name = tokens.get(0)?;
+    let is_name = name.len() <= 17 && !name.first()?.is_ascii_digit();
+    if !is_name || name == b"Name" && tokens.len() > 2 {
+        return None;
+    }
+    let mut entry = Entry::new(Dialect::MvsMember, Kind::File, name);
+    if tokens.len() == 1 {
+        return Some(entry);
+    }
+    let second = tokens.get(1)?;
+    if let (Some(changed), Some(time)) = (tokens.get(3), tokens.get(4))
+        && let (Some(date), Some(clock)) = (whole(changed, false), super::date::clock(time))
+    {
+        memchr::memchr(b'.', second)?;
+        entry.modified = stamp(date, Some(clock));
+        entry.owner = tokens.get(8);
+        return Some(entry);
+    }
+    // A load module: its size is hexadecimal.
+    if second.len() == 6 && tokens.get(2)?.len() == 6 {
+        let text = core::str::from_utf8(second).ok()?;
+        entry.size = Some(u64::from_str_radix(text, 16).ok()?);
+        return Some(entry);
+    }
+    None
+}
+
+/// A job: name, number, owner, state, class.
+pub(super) fn jes(line: &[u8]) -> Option<Entry<'_>> {
+    let tokens = Tokens::new(line);
+    let (owner, name) = (tokens.get(0)?, tokens.get(1)?);
+    let prefix = name.get(..3)?;
+    let is_job = matches!(prefix, b"JOB" | b"TSU" | b"STC") || name.starts_with(b"J0");
+    if !is_job || !name.last()?.is_ascii_digit() {
+        return None;
+    }
+    let mut entry = Entry::new(Dialect::Jes, Kind::File, name);
+    entry.owner = Some(owner);
+    Some(entry)
+}

@@ -1,0 +1,841 @@
+//! What each command does, and when it may come.
+
+use super::{
+    Action, Ask, DataId, Direction, Event, ListFormat, Login, Question, Session, Setup, State,
+    StoreMode, answer,
+};
+use crate::Secret;
+use crate::data::{Form, Mode, Structure, Type};
+use crate::wire::{
+    Command, CommandError, DateTime, HostPortError, PathError, Verb, VirtualPath, parse_eprt,
+    parse_port, put_quoted,
+};
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+use core::fmt::Write as _;
+use core::net::{IpAddr, SocketAddr};
+
+/// Who may give a command. Each has its line in one table (CVE-2015-3306 and CVE-2019-12815 had
+/// none).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Anyone,
+    User,
+    /// A user, and a data connection was prepared.
+    Transfer,
+}
+
+fn access(verb: Verb) -> Access {
+    match verb {
+        Verb::User
+        | Verb::Pass
+        | Verb::Acct
+        | Verb::Rein
+        | Verb::Quit
+        | Verb::Abor
+        | Verb::Syst
+        | Verb::Help
+        | Verb::Noop
+        | Verb::Feat
+        | Verb::Opts
+        | Verb::Lang
+        | Verb::Host
+        | Verb::Clnt
+        | Verb::Auth
+        | Verb::Pbsz
+        | Verb::Prot
+        | Verb::Adat
+        | Verb::Mic
+        | Verb::Conf
+        | Verb::Enc
+        | Verb::Stat
+        | Verb::Unknown => Access::Anyone,
+        Verb::Retr
+        | Verb::Stor
+        | Verb::Stou
+        | Verb::Appe
+        | Verb::List
+        | Verb::Nlst
+        | Verb::Mlsd => Access::Transfer,
+        _ => Access::User,
+    }
+}
+
+impl Session {
+    pub(super) fn execute(&mut self, line: &[u8]) {
+        self.stats.commands = self.stats.commands.saturating_add(1);
+        let command = match Command::parse(line) {
+            Ok(command) => command,
+            Err(CommandError::Empty) => {
+                self.say(500, "Empty line");
+                return self.fault(1);
+            }
+            Err(_) => {
+                self.say(501, "Forbidden octet");
+                return self.fault(1);
+            }
+        };
+        let verb = command.verb;
+        if verb == Verb::Unknown || (verb == Verb::Host && command.name.ends_with(b":")) {
+            return self.unknown(command.name);
+        }
+        // RFC 3659 section 5.1 and RFC 959: these two live for the next command only.
+        let rename_from = self.rename_from.take();
+        let restart = core::mem::take(&mut self.restart);
+        match access(verb) {
+            Access::Anyone => {}
+            Access::User | Access::Transfer if !self.is_logged_in() => {
+                return self.say(530, "Please log in");
+            }
+            Access::Transfer => {
+                if let Some((code, text)) = self.transfer_obstacle() {
+                    return self.say(code, text);
+                }
+            }
+            Access::User => {}
+        }
+        match verb {
+            Verb::User => self.user(command.arg),
+            Verb::Pass => self.pass(command.arg.unwrap_or_default()),
+            Verb::Acct => self.acct(command.arg),
+            Verb::Rein => self.rein(),
+            Verb::Quit => self.quit(),
+            Verb::Host => self.host(command.arg),
+            Verb::Auth => self.auth(command.arg),
+            Verb::Pbsz => self.pbsz(command.arg),
+            Verb::Prot => self.prot(command.arg),
+            Verb::Ccc => self.ccc(),
+            Verb::Adat => self.say(503, "AUTH TLS needs no ADAT"),
+            Verb::Mic | Verb::Conf | Verb::Enc => self.say(502, "Not with TLS"),
+            Verb::Port | Verb::Eprt => self.active(verb, command.arg),
+            Verb::Pasv | Verb::Epsv => self.passive(verb, command.arg),
+            Verb::Type => self.representation(command.arg),
+            Verb::Stru => self.structure(command.arg),
+            Verb::Mode => self.mode(command.arg),
+            Verb::Allo => self.allo(command.arg),
+            Verb::Rest => self.rest(command.arg),
+            Verb::Retr => self.retr(command.arg, restart),
+            Verb::Stor | Verb::Appe | Verb::Stou => self.store(verb, command.arg, restart),
+            Verb::List | Verb::Nlst | Verb::Mlsd => self.list(verb, command.arg),
+            Verb::Stat => self.stat(command.arg),
+            Verb::Rnto => self.rnto(command.arg, rename_from),
+            Verb::Cdup => self.on_path(verb, Some(b".."), 550),
+            Verb::Cwd | Verb::Mkd | Verb::Rmd | Verb::Dele | Verb::Rnfr | Verb::Hash => {
+                self.on_path(verb, command.arg, 501);
+            }
+            Verb::Size => self.size(command.arg),
+            Verb::Mlst => self.on_path(verb, Some(command.arg.unwrap_or_default()), 501),
+            Verb::Mdtm => self.mdtm(command.arg),
+            Verb::Mfmt => self.mfmt(command.arg),
+            Verb::Pwd => {
+                let mut text = BytesMut::new();
+                put_quoted(self.directory.as_bytes(), &mut text);
+                self.say(257, text);
+            }
+            Verb::Site => self.site(command.arg),
+            // RFC 959 section 5.4 knows 202 for it: superfluous here.
+            Verb::Smnt => self.say(202, "One file system only"),
+            // Running transfers end in the look-ahead: nothing runs when it is this one's turn.
+            Verb::Abor => {
+                self.drop_setup(false);
+                self.say(226, "Nothing to abort");
+            }
+            Verb::Syst => {
+                let system = self.config.system.clone();
+                self.say(215, system);
+            }
+            Verb::Help => self.say(214, "RFC 959, 1123, 2389, 2428, 2640, 3659, 4217"),
+            Verb::Noop => self.say(200, "OK"),
+            Verb::Clnt => self.say(200, "Noted"),
+            Verb::Feat => {
+                let text = answer::features(&self.config, self.tls.is_some());
+                self.say(211, text);
+            }
+            Verb::Opts => self.opts(command.arg),
+            Verb::Lang => self.lang(command.arg),
+            Verb::Unknown => {}
+        }
+    }
+
+    /// Neither the name nor what followed is repeated: it is the peer's text.
+    fn unknown(&mut self, name: &[u8]) {
+        let is_http = matches!(
+            name,
+            b"GET"
+                | b"POST"
+                | b"PUT"
+                | b"HEAD"
+                | b"CONNECT"
+                | b"OPTIONS"
+                | b"DELETE"
+                | b"PATCH"
+                | b"PRI"
+        ) || name.ends_with(b":");
+        self.say(500, "Unknown command");
+        if is_http && !self.is_logged_in() {
+            // CVE-2021-3618: a browser was made to speak to us.
+            self.stats.faults = self.stats.faults.saturating_add(1);
+            self.say(421, "This is FTP");
+            return self.fail(super::Error::ForeignProtocol);
+        }
+        self.fault(1);
+    }
+
+    fn ask(
+        &mut self,
+        verb: Verb,
+        path: Option<VirtualPath>,
+        transfer: Option<(DataId, Direction)>,
+    ) -> Ask {
+        let id = self.new_id();
+        self.state = State::Asking(Question {
+            id,
+            verb,
+            path,
+            transfer,
+        });
+        self.since = self.now;
+        Ask(id)
+    }
+
+    fn missing(&mut self) {
+        self.say(501, "Argument missing");
+    }
+
+    fn user(&mut self, name: Option<&[u8]>) {
+        let Some(name) = name else {
+            return self.missing();
+        };
+        if self.config.require_tls && self.tls.is_none() && !self.flags.cleared {
+            return self.say(530, "AUTH TLS first");
+        }
+        let user = Bytes::copy_from_slice(name);
+        self.directory = VirtualPath::root();
+        self.login = Login::NeedPassword { user: user.clone() };
+        if self.config.ask_user {
+            let ask = self.ask(Verb::User, None, None);
+            self.events.push_back(Event::User { ask, user });
+        } else {
+            // RFC 2577 section 6: whether there is such a user is nobody's business.
+            self.say(331, "Password required");
+        }
+    }
+
+    fn pass(&mut self, password: &[u8]) {
+        let Login::NeedPassword { user } = &self.login else {
+            return self.say(503, "USER first");
+        };
+        let user = user.clone();
+        let ask = self.ask(Verb::Pass, None, None);
+        // A `-` before a password is an old way to ask for a short 230.
+        self.events.push_back(Event::Login {
+            ask,
+            user,
+            password: Secret::new(password),
+            account: None,
+            host: self.host.clone(),
+        });
+    }
+
+    fn acct(&mut self, account: Option<&[u8]>) {
+        let Some(account) = account else {
+            return self.missing();
+        };
+        match core::mem::replace(&mut self.login, Login::NeedUser) {
+            Login::NeedAccount { user, password } => {
+                let event_user = user.clone();
+                self.login = Login::NeedPassword { user };
+                let ask = self.ask(Verb::Acct, None, None);
+                self.events.push_back(Event::Login {
+                    ask,
+                    user: event_user,
+                    password,
+                    account: Some(Secret::new(account)),
+                    host: self.host.clone(),
+                });
+            }
+            Login::In => {
+                self.login = Login::In;
+                self.say(202, "No account needed");
+            }
+            other => {
+                self.login = other;
+                self.say(503, "USER and PASS first");
+            }
+        }
+    }
+
+    fn rein(&mut self) {
+        self.drop_setup(false);
+        self.login = Login::NeedUser;
+        self.directory = VirtualPath::root();
+        self.format = crate::data::Format::default();
+        self.host = None;
+        let (eof, eof_told) = (self.flags.eof, self.flags.eof_told);
+        self.flags = super::Flags {
+            eof,
+            eof_told,
+            ..super::Flags::default()
+        };
+        self.events.push_back(Event::Reinitialized);
+        self.greet();
+        if self.tls.is_some() {
+            if self.config.implicit_tls {
+                self.flags.pbsz = true;
+                self.flags.private = true;
+            } else {
+                // RFC 4217 section 11: REIN resets the security too.
+                self.tls = None;
+                self.state = State::StoppingTls;
+            }
+        }
+    }
+
+    fn quit(&mut self) {
+        self.say(221, "Goodbye");
+        self.events.push_back(Event::Quit);
+        self.begin_closing();
+    }
+
+    fn host(&mut self, name: Option<&[u8]>) {
+        if !self.config.virtual_hosts {
+            return self.say(502, "No virtual hosts");
+        }
+        // RFC 7151 section 3: before USER.
+        if !matches!(self.login, Login::NeedUser) {
+            return self.say(503, "HOST comes before USER");
+        }
+        let Some(name) = name else {
+            return self.missing();
+        };
+        let host = Bytes::copy_from_slice(name);
+        // RFC 7151 section 3.2.2: with TLS, both names have to be the same.
+        let is_other = self.tls.as_ref().is_some_and(|tls| {
+            tls.server_name
+                .as_ref()
+                .is_some_and(|sni| !sni.as_bytes().eq_ignore_ascii_case(name))
+        });
+        if is_other {
+            return self.say(504, "Not the name of the TLS handshake");
+        }
+        self.host = Some(host.clone());
+        let ask = self.ask(Verb::Host, None, None);
+        self.events.push_back(Event::Host { ask, host });
+    }
+
+    fn auth(&mut self, mechanism: Option<&[u8]>) {
+        if !self.config.tls {
+            return self.say(502, "No TLS here");
+        }
+        if self.tls.is_some() || self.flags.cleared {
+            return self.say(503, "TLS already");
+        }
+        let Some(mechanism) = mechanism else {
+            return self.missing();
+        };
+        let mechanism = mechanism.to_ascii_uppercase();
+        if !matches!(mechanism.as_slice(), b"TLS" | b"TLS-C" | b"SSL" | b"TLS-P") {
+            return self.say(504, "TLS only");
+        }
+        self.drop_setup(false);
+        self.say(234, "Go on with TLS");
+        // What was said in plaintext may have been said by somebody else.
+        self.login = Login::NeedUser;
+        self.host = None;
+        self.directory = VirtualPath::root();
+        self.flags.pbsz = false;
+        // The old drafts: with these two the data channel is private at once.
+        self.flags.private = matches!(mechanism.as_slice(), b"SSL" | b"TLS-P");
+        self.state = State::Handshake(true);
+    }
+
+    fn pbsz(&mut self, size: Option<&[u8]>) {
+        if self.tls.is_none() && !self.flags.cleared {
+            return self.say(503, "AUTH first");
+        }
+        match size {
+            Some(size) if number(size).is_some() => {
+                self.flags.pbsz = true;
+                self.say(200, "PBSZ=0");
+            }
+            _ => self.say(501, "A number is wanted"),
+        }
+    }
+
+    fn prot(&mut self, level: Option<&[u8]>) {
+        if !self.flags.pbsz {
+            return self.say(503, "PBSZ first");
+        }
+        match level.map(<[u8]>::to_ascii_uppercase).as_deref() {
+            Some(b"P") => {
+                self.flags.private = true;
+                self.say(200, "Private");
+            }
+            Some(b"C") if self.config.require_data_tls => self.say(534, "Private only"),
+            Some(b"C") => {
+                self.flags.private = false;
+                self.say(200, "Clear");
+            }
+            Some(b"S" | b"E") => self.say(536, "Not with TLS"),
+            Some(_) => self.say(504, "C or P"),
+            None => self.missing(),
+        }
+    }
+
+    fn ccc(&mut self) {
+        if self.tls.is_none() {
+            return self.say(533, "Not protected");
+        }
+        if !self.config.allow_ccc {
+            return self.say(534, "Not allowed");
+        }
+        self.say(200, "In the clear from now on");
+        self.tls = None;
+        self.flags.cleared = true;
+        self.state = State::StoppingTls;
+    }
+
+    fn active(&mut self, verb: Verb, arg: Option<&[u8]>) {
+        if !self.config.active {
+            return self.say(500, "Passive mode only");
+        }
+        if self.flags.epsv_all {
+            // RFC 2428 section 4.
+            return self.say(501, "Not after EPSV ALL");
+        }
+        let arg = arg.unwrap_or_default();
+        let parsed = if verb == Verb::Port {
+            parse_port(arg)
+        } else {
+            parse_eprt(arg)
+        };
+        let to = match parsed {
+            Ok(to) => to,
+            Err(HostPortError::Protocol) => {
+                return self.say(522, "Network protocol not supported, use (1,2)");
+            }
+            Err(_) => return self.say(501, "Not an address and a port"),
+        };
+        if !self.may_connect(to) {
+            // CVE-1999-0017, RFC 2577 section 3.
+            self.stats.refused_peers = self.stats.refused_peers.saturating_add(1);
+            return self.say(501, "Not that address or port");
+        }
+        self.drop_setup(false);
+        self.setup = Setup::Active { to };
+        self.say(200, "Noted");
+    }
+
+    fn may_connect(&self, to: SocketAddr) -> bool {
+        let is_foreign = to.ip().to_canonical() != self.peer.ip().to_canonical();
+        to.port() >= self.config.min_active_port && (!is_foreign || self.config.allow_foreign_data)
+    }
+
+    fn passive(&mut self, verb: Verb, arg: Option<&[u8]>) {
+        let local = self.local.ip().to_canonical();
+        if verb == Verb::Pasv {
+            if self.flags.epsv_all {
+                return self.say(501, "Not after EPSV ALL");
+            }
+            if matches!(local, IpAddr::V6(_)) && self.config.passive_address.is_none() {
+                return self.say(501, "Use EPSV");
+            }
+            return self.open_passive(false);
+        }
+        match arg.map(<[u8]>::to_ascii_uppercase).as_deref() {
+            None => self.open_passive(true),
+            Some(b"ALL") => {
+                self.flags.epsv_all = true;
+                self.say(200, "EPSV only");
+            }
+            Some(b"1") if local.is_ipv4() => self.open_passive(true),
+            Some(b"2") if local.is_ipv6() => self.open_passive(true),
+            Some(digits) if number(digits).is_some() => {
+                let text = if local.is_ipv4() {
+                    "use (1)"
+                } else {
+                    "use (2)"
+                };
+                self.say(522, text);
+            }
+            Some(_) => self.say(501, "A number or ALL"),
+        }
+    }
+
+    fn representation(&mut self, arg: Option<&[u8]>) {
+        let Some(arg) = arg else {
+            return self.missing();
+        };
+        let upper = arg.to_ascii_uppercase();
+        let mut words = upper
+            .split(|octet| *octet == b' ')
+            .filter(|word| !word.is_empty());
+        let (kind, second) = (words.next().unwrap_or_default(), words.next());
+        let form = match second {
+            None | Some(b"N") => Some(Form::NonPrint),
+            Some(b"T") => Some(Form::Telnet),
+            Some(b"C") => Some(Form::CarriageControl),
+            Some(_) => None,
+        };
+        let (kind, form) = match (kind, form) {
+            (b"A", Some(form)) => (Type::Ascii, form),
+            (b"E", Some(form)) => (Type::Ebcdic, form),
+            (b"I", _) if second.is_none() => (Type::Image, Form::NonPrint),
+            (b"L" | b"L8", _) if matches!(second, Some(b"8")) || kind == b"L8" => {
+                (Type::Image, Form::NonPrint)
+            }
+            (b"A" | b"E" | b"L" | b"I", _) => return self.say(504, "Not that parameter"),
+            _ => return self.say(501, "A, E, I or L 8"),
+        };
+        if words.next().is_some() {
+            return self.say(501, "Too many parameters");
+        }
+        (self.format.kind, self.format.form) = (kind, form);
+        self.say(200, "Type set");
+    }
+
+    fn structure(&mut self, arg: Option<&[u8]>) {
+        self.format.structure = match arg.map(<[u8]>::to_ascii_uppercase).as_deref() {
+            Some(b"F") => Structure::File,
+            Some(b"R") => Structure::Record,
+            // Page structure is for the disks of TOPS-20 (RFC 1123 section 4.1.2.3).
+            Some(b"P") => return self.say(504, "F or R"),
+            Some(_) => return self.say(501, "F or R"),
+            None => return self.missing(),
+        };
+        self.say(200, "Structure set");
+    }
+
+    fn mode(&mut self, arg: Option<&[u8]>) {
+        self.format.mode = match arg.map(<[u8]>::to_ascii_uppercase).as_deref() {
+            Some(b"S") => Mode::Stream,
+            Some(b"B") => Mode::Block,
+            Some(b"C") => Mode::Compressed,
+            Some(b"Z") if self.config.mode_z => Mode::Deflate,
+            Some([_]) => return self.say(504, "S, B or C"),
+            Some(_) => return self.say(501, "S, B or C"),
+            None => return self.missing(),
+        };
+        self.say(200, "Mode set");
+    }
+
+    fn allo(&mut self, arg: Option<&[u8]>) {
+        let Some(arg) = arg else {
+            return self.missing();
+        };
+        let words: Vec<&[u8]> = arg.split(|octet| *octet == b' ').collect();
+        let size = match words.as_slice() {
+            [size] | [size, b"R" | b"r", _] => number(size),
+            _ => None,
+        };
+        let record = words.get(2).is_none_or(|record| number(record).is_some());
+        match size.filter(|_| record) {
+            Some(size) => {
+                let ask = self.ask(Verb::Allo, None, None);
+                self.events.push_back(Event::Allocate { ask, size });
+            }
+            None => self.say(501, "A number is wanted"),
+        }
+    }
+
+    fn rest(&mut self, arg: Option<&[u8]>) {
+        // Beyond 64 bits there is no file.
+        match arg.and_then(number) {
+            Some(offset) if offset > 0 && self.format.kind != Type::Image => {
+                // RFC 3659 section 5.2: in ASCII nobody knows where that octet is.
+                self.say(501, "TYPE I first");
+            }
+            Some(offset) => {
+                self.restart = offset;
+                self.say(350, "Restarting there");
+            }
+            None => self.say(501, "A number is wanted"),
+        }
+    }
+
+    /// Why a transfer cannot be: no data connection, or not the security that is asked for.
+    fn transfer_obstacle(&self) -> Option<(u16, &'static str)> {
+        if self.setup == Setup::None {
+            return Some((425, "PORT or PASV first"));
+        }
+        if self.config.require_data_tls && !self.flags.private {
+            return Some((521, "PROT P first"));
+        }
+        None
+    }
+
+    fn path(&self, name: &[u8]) -> Result<VirtualPath, PathError> {
+        self.directory.join(name, self.limits.max_path)
+    }
+
+    fn retr(&mut self, name: Option<&[u8]>, offset: u64) {
+        let Some(name) = name else {
+            return self.missing();
+        };
+        let Ok(path) = self.path(name) else {
+            return self.say(501, "Not a path");
+        };
+        let id = self.transfer_id();
+        let ask = self.ask(Verb::Retr, None, Some((id, Direction::Send)));
+        self.events.push_back(Event::Retrieve {
+            ask,
+            id,
+            path,
+            offset,
+        });
+    }
+
+    fn store(&mut self, verb: Verb, name: Option<&[u8]>, offset: u64) {
+        let mode = match verb {
+            Verb::Appe => StoreMode::Append,
+            Verb::Stou => StoreMode::Unique,
+            _ if offset > 0 => StoreMode::At(offset),
+            _ => StoreMode::Create,
+        };
+        let name = match name {
+            Some(name) => name,
+            None if verb == Verb::Stou => &[],
+            None => return self.missing(),
+        };
+        let Ok(path) = self.path(name) else {
+            return self.say(501, "Not a path");
+        };
+        let id = self.transfer_id();
+        let ask = self.ask(verb, None, Some((id, Direction::Receive)));
+        self.events.push_back(Event::Store {
+            ask,
+            id,
+            path,
+            mode,
+        });
+    }
+
+    fn list(&mut self, verb: Verb, arg: Option<&[u8]>) {
+        let (mut name, mut all) = (arg.unwrap_or_default(), false);
+        if verb != Verb::Mlsd {
+            (name, all) = without_options(name);
+        }
+        let Ok(path) = self.path(name) else {
+            return self.say(501, "Not a path");
+        };
+        let format = match verb {
+            Verb::Nlst => ListFormat::Names,
+            Verb::Mlsd => ListFormat::Facts,
+            _ => ListFormat::Long,
+        };
+        let id = self.transfer_id();
+        let ask = self.ask(verb, None, Some((id, Direction::Send)));
+        self.events.push_back(Event::List {
+            ask,
+            id,
+            path,
+            format,
+            all,
+        });
+    }
+
+    fn stat(&mut self, arg: Option<&[u8]>) {
+        let Some(name) = arg else {
+            return self.say_status();
+        };
+        if !self.is_logged_in() {
+            return self.say(530, "Please log in");
+        }
+        let Ok(path) = self.path(without_options(name).0) else {
+            return self.say(501, "Not a path");
+        };
+        let ask = self.ask(Verb::Stat, None, None);
+        self.events.push_back(Event::Status { ask, path });
+    }
+
+    pub(super) fn say_status(&mut self) {
+        let mut text = BytesMut::from(&b"Status\n"[..]);
+        let user = if self.is_logged_in() {
+            "Logged in"
+        } else {
+            "Not logged in"
+        };
+        // Writing into a growing buffer does not fail.
+        let _ = write!(text, " {user}\n TLS: {}\n", self.tls.is_some());
+        let format = self.format;
+        let _ = writeln!(
+            text,
+            " TYPE: {:?}; STRU: {:?}; MODE: {:?}",
+            format.kind, format.structure, format.mode
+        );
+        if let Some(transfer) = self.transfer {
+            let _ = writeln!(text, " Transferred so far: {} octets", transfer.octets);
+        }
+        text.extend_from_slice(b"End of status");
+        self.say(211, text);
+    }
+
+    fn on_path(&mut self, verb: Verb, name: Option<&[u8]>, code: u16) {
+        let Some(name) = name else {
+            return self.missing();
+        };
+        let Ok(path) = self.path(name) else {
+            return self.say(code, "Not a path");
+        };
+        if verb == Verb::Hash && self.config.hash.is_none() {
+            return self.say(502, "No HASH here");
+        }
+        let ask = self.ask(verb, Some(path.clone()), None);
+        self.events.push_back(match verb {
+            Verb::Mkd => Event::MakeDirectory { ask, path },
+            Verb::Rmd => Event::RemoveDirectory { ask, path },
+            Verb::Dele => Event::Delete { ask, path },
+            Verb::Rnfr => Event::RenameFrom { ask, path },
+            Verb::Mlst => Event::Facts { ask, path },
+            Verb::Hash => Event::Hash { ask, path },
+            Verb::Size => Event::Size { ask, path },
+            Verb::Mdtm => Event::ModifyTime { ask, path },
+            _ => Event::ChangeDirectory { ask, path },
+        });
+    }
+
+    fn rnto(&mut self, name: Option<&[u8]>, from: Option<VirtualPath>) {
+        let Some(from) = from else {
+            return self.say(503, "RNFR first");
+        };
+        let Some(name) = name else {
+            return self.missing();
+        };
+        let Ok(to) = self.path(name) else {
+            return self.say(553, "Not a path");
+        };
+        let ask = self.ask(Verb::Rnto, None, None);
+        self.events.push_back(Event::Rename { ask, from, to });
+    }
+
+    fn size(&mut self, name: Option<&[u8]>) {
+        // RFC 3659 section 4: the size as transferred, which in ASCII costs a reading of the file.
+        if self.format.kind != Type::Image {
+            return self.say(550, "TYPE I first");
+        }
+        self.on_path(Verb::Size, name, 501);
+    }
+
+    fn mdtm(&mut self, arg: Option<&[u8]>) {
+        // `MDTM 20200102030405 name` is an old way to set a time. A file of that name comes first
+        // in RFC 3659; clients that mean it use MFMT.
+        self.on_path(Verb::Mdtm, arg, 501);
+    }
+
+    fn mfmt(&mut self, arg: Option<&[u8]>) {
+        let arg = arg.unwrap_or_default();
+        let split = memchr::memchr(b' ', arg).and_then(|at| arg.split_at_checked(at));
+        let Some((time, name)) = split else {
+            return self.missing();
+        };
+        let Some(time) = DateTime::parse(time) else {
+            return self.say(501, "Not a time");
+        };
+        let name = name.get(1..).unwrap_or_default();
+        let Some(path) = self.path(name).ok().filter(|_| !name.is_empty()) else {
+            return self.say(501, "Not a path");
+        };
+        let ask = self.ask(Verb::Mfmt, Some(path.clone()), None);
+        self.events
+            .push_back(Event::SetModifyTime { ask, path, time });
+    }
+
+    fn site(&mut self, line: Option<&[u8]>) {
+        let Some(line) = line else {
+            return self.missing();
+        };
+        if line.eq_ignore_ascii_case(b"HELP") {
+            return self.say(214, "SITE commands are those of this server alone");
+        }
+        if !self.config.site {
+            return self.say(502, "No SITE commands");
+        }
+        let ask = self.ask(Verb::Site, None, None);
+        self.events.push_back(Event::Site {
+            ask,
+            line: Bytes::copy_from_slice(line),
+            directory: self.directory.clone(),
+        });
+    }
+
+    fn opts(&mut self, arg: Option<&[u8]>) {
+        let Some(arg) = arg else {
+            return self.missing();
+        };
+        let upper = arg.to_ascii_uppercase();
+        match upper.as_slice() {
+            b"UTF8" | b"UTF8 ON" | b"UTF-8 ON" => self.say(200, "UTF8 is always on"),
+            // RFC 3659 section 7.8: which facts. All are sent whatever is asked for.
+            b"MLST" => self.say(200, "MLST OPTS type;size;modify;perm;unix.mode;"),
+            _ if upper.starts_with(b"MLST ") => {
+                self.say(200, "MLST OPTS type;size;modify;perm;unix.mode;");
+            }
+            _ if upper.starts_with(b"MODE Z") && self.config.mode_z => self.say(200, "Noted"),
+            _ => self.say(501, "No such option"),
+        }
+    }
+
+    fn lang(&mut self, arg: Option<&[u8]>) {
+        match arg {
+            None => self.say(200, "English"),
+            Some(tag)
+                if tag
+                    .get(..2)
+                    .is_some_and(|tag| tag.eq_ignore_ascii_case(b"en")) =>
+            {
+                self.say(200, "English");
+            }
+            Some(_) => self.say(504, "English only"),
+        }
+    }
+
+    /// Wishes that are not handed out yet.
+    #[must_use]
+    pub fn queued_actions(&self) -> usize {
+        self.actions.len()
+    }
+}
+
+/// Takes options off the front: `-la name` is `name`, with whether `a` was among them. Nothing of
+/// it reaches a program (CVE-2003-0854).
+fn without_options(arg: &[u8]) -> (&[u8], bool) {
+    let (mut rest, mut all) = (arg, false);
+    while let Some(options) = rest.strip_prefix(b"-") {
+        let end = memchr::memchr(b' ', options).unwrap_or(options.len());
+        let (letters, tail) = options.split_at_checked(end).unwrap_or((options, &[]));
+        if !letters.iter().all(u8::is_ascii_alphanumeric) {
+            break;
+        }
+        all |= letters.iter().any(|letter| matches!(letter, b'a' | b'A'));
+        rest = tail.get(1..).unwrap_or_default();
+    }
+    (rest, all)
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |value, digit| {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        value.checked_mul(10)?.checked_add(u64::from(digit & 15))
+    })
+}
+
+/// Whether an action concerns this id; what drivers sort by.
+impl Action {
+    /// The data connection that it is about.
+    #[must_use]
+    pub fn id(&self) -> DataId {
+        match *self {
+            Self::Listen { id, .. }
+            | Self::Connect { id, .. }
+            | Self::Refuse { id }
+            | Self::Secure { id }
+            | Self::Start { id, .. }
+            | Self::Close { id, .. } => id,
+        }
+    }
+}
