@@ -3,6 +3,8 @@
 pub mod app;
 pub mod cli;
 pub mod echo;
+#[cfg(feature = "http2")]
+pub mod http2;
 #[cfg(feature = "mail")]
 pub mod mail;
 #[cfg(feature = "mail")]

@@ -7,5 +7,7 @@
 
 #[cfg(feature = "dns")]
 pub use crate::dns::{DnsTcpCodec, DnsTcpError};
+#[cfg(feature = "http2")]
+pub use crate::http2::{Http2FrameCodec, Http2FrameError};
 #[cfg(feature = "mail")]
 pub use crate::mail::{Pop3CommandCodec, Pop3Error, Pop3ReplyCodec};
