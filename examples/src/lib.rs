@@ -7,6 +7,8 @@ pub mod cli;
 #[cfg(feature = "dns")]
 pub mod dns_server;
 pub mod echo;
+#[cfg(feature = "http2")]
+pub mod http2;
 #[cfg(feature = "mail")]
 pub mod mail;
 #[cfg(feature = "mail")]

@@ -9,5 +9,7 @@
 pub use crate::bittorrent::{BtPeerCodec, BtPeerError, BtPeerItem};
 #[cfg(feature = "dns")]
 pub use crate::dns::{DnsTcpCodec, DnsTcpError};
+#[cfg(feature = "http2")]
+pub use crate::http2::{Http2FrameCodec, Http2FrameError};
 #[cfg(feature = "mail")]
 pub use crate::mail::{Pop3CommandCodec, Pop3Error, Pop3ReplyCodec};
