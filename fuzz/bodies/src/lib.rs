@@ -20,6 +20,8 @@
     reason = "a body reports what does not hold by panicking, and overflow checks are on"
 )]
 
+mod bittorrent;
+mod bittorrent_peer;
 mod cuts;
 mod dns;
 mod dns_clients;
@@ -32,6 +34,10 @@ mod pop3_pair;
 mod pop3_server;
 mod script;
 
+pub use bittorrent::{
+    bt_bencode, bt_extended, bt_http, bt_magnet, bt_metadata, bt_metainfo, bt_pex, bt_udp, bt_wire,
+};
+pub use bittorrent_peer::bt_peer_script;
 pub use dns::{dns_edns, dns_inverse, dns_message, dns_name, dns_tcp_frames};
 pub use dns_clients::{dns_stream_client_script, dns_stub_script};
 pub use dns_servers::{dns_authority, dns_server_datagram_script, dns_server_stream_script};
@@ -68,4 +74,14 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("pop3_server_script", pop3_server_script),
     ("pop3_client_script", pop3_client_script),
     ("pop3_pair", pop3_pair),
+    ("bt_bencode", bt_bencode),
+    ("bt_extended", bt_extended),
+    ("bt_http", bt_http),
+    ("bt_magnet", bt_magnet),
+    ("bt_metadata", bt_metadata),
+    ("bt_metainfo", bt_metainfo),
+    ("bt_pex", bt_pex),
+    ("bt_udp", bt_udp),
+    ("bt_wire", bt_wire),
+    ("bt_peer_script", bt_peer_script),
 ];

@@ -10,6 +10,7 @@
     reason = "a generator may fail by panicking"
 )]
 
+mod bittorrent;
 mod dns;
 mod pop3;
 
@@ -24,7 +25,11 @@ fn main() {
         .parent()
         .unwrap()
         .join("corpus");
-    let seeds: Vec<Seed> = dns::seeds().into_iter().chain(pop3::seeds()).collect();
+    let seeds: Vec<Seed> = dns::seeds()
+        .into_iter()
+        .chain(pop3::seeds())
+        .chain(bittorrent::seeds())
+        .collect();
     for (target, name, data) in &seeds {
         let dir = corpus.join(target);
         fs::create_dir_all(&dir).unwrap();
