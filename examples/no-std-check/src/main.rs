@@ -22,11 +22,16 @@ use proto_mail::pop3::memory::{Connection, MemoryStore};
 use proto_mail::pop3::{client, server};
 
 // A crate that is not named is not linked, and would prove nothing.
-use {proto_bittorrent as _, proto_ftp as _, proto_http2 as _};
+use {proto_ftp as _, proto_http2 as _};
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> core::ffi::c_int {
-    let results = [("pop3", read_mail()), ("smtp", send_mail()), ("dns", ask())];
+    let results = [
+        ("pop3", read_mail()),
+        ("smtp", send_mail()),
+        ("dns", ask()),
+        ("bittorrent", share()),
+    ];
     let mut status = 0;
     for (name, result) in results {
         match result {
@@ -61,6 +66,38 @@ fn send_mail() -> Result<(), alloc::boxed::Box<dyn Error>> {
     match octets {
         4 => Ok(()),
         _ => Err("another message".into()),
+    }
+}
+
+/// A torrent is made and read, and two peers shake hands about it.
+fn share() -> Result<(), alloc::boxed::Box<dyn Error>> {
+    use proto_bittorrent::Limits;
+    use proto_bittorrent::hash::PeerId;
+    use proto_bittorrent::metainfo::{self, Draft, Metainfo, Versions};
+    use proto_bittorrent::peer::{Config, Connection, Event, Torrent};
+    use proto_bittorrent::stream::Transmit;
+    let now = Duration::ZERO;
+    let mut draft = Draft::new("board", 16 * 1024, Versions::Hybrid)?;
+    let mut file = draft.file(&[], 5)?;
+    file.update(b"hello");
+    file.finish()?;
+    let torrent = Metainfo::parse(draft.finish()?, &metainfo::Limits::default())?;
+    let mut near = Connection::outgoing(
+        now,
+        Config::new(PeerId([1; 20])),
+        Limits::default(),
+        Torrent::of(&torrent),
+    );
+    let mut far = Connection::incoming(now, Config::new(PeerId([2; 20])), Limits::default());
+    let mut input = BytesMut::new();
+    while let Some(Transmit::Data(data)) = near.poll_transmit(now, 64) {
+        input.extend_from_slice(&data);
+    }
+    match far.poll_event(now, &mut input)? {
+        Some(Event::Incoming { handshake, .. }) if handshake.info_hash == torrent.swarm_hash() => {
+            Ok(())
+        }
+        _ => Err("no handshake".into()),
     }
 }
 
