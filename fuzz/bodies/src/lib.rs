@@ -31,6 +31,7 @@ mod pop3_client;
 mod pop3_pair;
 mod pop3_server;
 mod script;
+mod smtp;
 
 pub use dns::{dns_edns, dns_inverse, dns_message, dns_name, dns_tcp_frames};
 pub use dns_clients::{dns_stream_client_script, dns_stub_script};
@@ -42,6 +43,7 @@ pub use pop3::{
 pub use pop3_client::pop3_client_script;
 pub use pop3_pair::pop3_pair;
 pub use pop3_server::pop3_server_script;
+pub use smtp::{smtp_command, smtp_reply, smtp_server_cuts};
 
 /// A body.
 pub type Body = fn(&[u8]);
@@ -68,4 +70,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("pop3_server_script", pop3_server_script),
     ("pop3_client_script", pop3_client_script),
     ("pop3_pair", pop3_pair),
+    ("smtp_command", smtp_command),
+    ("smtp_reply", smtp_reply),
+    ("smtp_server_cuts", smtp_server_cuts),
 ];

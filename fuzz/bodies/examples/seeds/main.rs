@@ -12,6 +12,7 @@
 
 mod dns;
 mod pop3;
+mod smtp;
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +25,11 @@ fn main() {
         .parent()
         .unwrap()
         .join("corpus");
-    let seeds: Vec<Seed> = dns::seeds().into_iter().chain(pop3::seeds()).collect();
+    let seeds: Vec<Seed> = dns::seeds()
+        .into_iter()
+        .chain(pop3::seeds())
+        .chain(smtp::seeds())
+        .collect();
     for (target, name, data) in &seeds {
         let dir = corpus.join(target);
         fs::create_dir_all(&dir).unwrap();
