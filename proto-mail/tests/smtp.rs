@@ -7,6 +7,7 @@
     clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test fails by panicking"
 )]
 
@@ -237,7 +238,7 @@ fn end_of(text: &[u8]) -> Option<usize> {
 #[test]
 fn no_look_alike_ends_a_message() {
     let real_end = b"\r\n.\r\n";
-    for len in 0..=7 {
+    for len in 0..=8 {
         for text in strings(len) {
             // What a smuggler would put behind the look-alike.
             let mut wire = text.clone();
@@ -322,9 +323,6 @@ fn normal(text: &[u8]) -> Vec<u8> {
     }
     if !normal.is_empty() && !normal.ends_with(b"\r\n") {
         normal.extend_from_slice(b"\r\n");
-    }
-    if normal.is_empty() {
-        // An empty text is sent as an empty line, or nothing: our stuffer sends nothing.
     }
     normal
 }
@@ -524,17 +522,10 @@ fn login_with_and_without_initial_response() {
 #[test]
 fn nothing_crosses_starttls_on_the_server() {
     let wire = b"EHLO a\r\nMAIL FROM:<a@b>\r\nSTARTTLS\r\nRCPT TO:<c@d>\r\nRSET\r\n";
-    let end = wire
-        .windows(10)
-        .position(|it| it == b"STARTTLS\r\n")
-        .unwrap()
-        + 10;
     for cut in 0..=wire.len() {
         let mut server = Server::default();
         server.feed(&wire[..cut]);
         server.feed(&wire[cut..]);
-        let octets = wire.len() - end.max(if cut >= end { end } else { 0 });
-        let _ = octets;
         assert!(
             matches!(
                 server.error,

@@ -293,9 +293,8 @@ impl StreamScenario for ClientScenario {
                 return;
             }
             client::Event::Done { id, .. } | client::Event::Failed { id, .. } => {
-                if !self.open.remove(id) {
-                    self.fault = Some("a second final event");
-                }
+                let is_first = self.open.remove(id);
+                self.fault = self.fault.or((!is_first).then_some("a second final event"));
             }
             _ => {}
         }

@@ -33,6 +33,7 @@ mod pop3_client;
 mod pop3_pair;
 mod pop3_server;
 mod script;
+mod smtp;
 
 pub use bittorrent::{
     bt_bencode, bt_extended, bt_http, bt_magnet, bt_metadata, bt_metainfo, bt_pex, bt_udp, bt_wire,
@@ -48,6 +49,7 @@ pub use pop3::{
 pub use pop3_client::pop3_client_script;
 pub use pop3_pair::pop3_pair;
 pub use pop3_server::pop3_server_script;
+pub use smtp::{smtp_command, smtp_reply, smtp_server_cuts};
 
 /// A body.
 pub type Body = fn(&[u8]);
@@ -84,4 +86,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("bt_udp", bt_udp),
     ("bt_wire", bt_wire),
     ("bt_peer_script", bt_peer_script),
+    ("smtp_command", smtp_command),
+    ("smtp_reply", smtp_reply),
+    ("smtp_server_cuts", smtp_server_cuts),
 ];

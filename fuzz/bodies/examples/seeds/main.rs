@@ -13,6 +13,7 @@
 mod bittorrent;
 mod dns;
 mod pop3;
+mod smtp;
 
 use std::fs;
 use std::path::Path;
@@ -29,6 +30,7 @@ fn main() {
         .into_iter()
         .chain(pop3::seeds())
         .chain(bittorrent::seeds())
+        .chain(smtp::seeds())
         .collect();
     for (target, name, data) in &seeds {
         let dir = corpus.join(target);
