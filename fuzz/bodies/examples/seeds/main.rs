@@ -11,6 +11,7 @@
 )]
 
 mod dns;
+mod dns_zones;
 mod pop3;
 
 use std::fs;
@@ -24,7 +25,11 @@ fn main() {
         .parent()
         .unwrap()
         .join("corpus");
-    let seeds: Vec<Seed> = dns::seeds().into_iter().chain(pop3::seeds()).collect();
+    let seeds: Vec<Seed> = dns::seeds()
+        .into_iter()
+        .chain(dns_zones::seeds())
+        .chain(pop3::seeds())
+        .collect();
     for (target, name, data) in &seeds {
         let dir = corpus.join(target);
         fs::create_dir_all(&dir).unwrap();
