@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::panic_in_result_fn,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
