@@ -1,5 +1,5 @@
-//! DNS as Sans-I/O machines: a wire layer that reads without allocating, a stub client, and
-//! authoritative answers over datagrams and streams.
+//! DNS as Sans-I/O machines: a wire layer that reads without allocating, zone files, a stub client,
+//! authoritative answers, transfers, updates, notifications and signatures.
 //!
 //! Nothing here opens a socket, reads a clock or draws entropy. A machine takes what arrived and the
 //! time, and says what to send and what happened; the same inputs and the same seed give the same
@@ -92,25 +92,35 @@
 //!
 //! | part | state |
 //! |---|---|
-//! | messages: header peek, checked walk, typed data; a builder with compression | A, AAAA, NS, CNAME, SOA, MX, TXT, PTR, OPT; all other types as opaque octets |
-//! | EDNS(0) | payload size, version, DO, extended codes; options as opaque octets |
-//! | [`client::Stub`] | UDP with fresh ports, random ids, mixed case; retransmission, several servers, TCP after TC or too many mismatches; no search list, no cache |
+//! | messages: header peek, checked walk, typed data; a builder with compression | 87 record types by a table of their fields, in wire form, text and canonical form; any other type as RFC 3597 says |
+//! | EDNS(0) | payload size, version, DO, extended codes; options as octets with their codes |
+//! | [`zonefile`] | master files: directives, `$INCLUDE` as an event, bounded `$GENERATE`, errors with line and column |
+//! | [`client::Stub`] | UDP with fresh ports, random ids, mixed case, cookies; retransmission, several servers, EDNS fallback, TCP after TC or too many mismatches, search list; no cache |
 //! | [`client::Stream`] | pipelined queries, answers in any order |
-//! | [`server::Authority`] | zones in memory: aliases, wildcards, empty non-terminals, referrals with glue, negative answers, truncation |
+//! | [`client::Incoming`], [`client::Secondary`] | transfers, whole and incremental; a zone held as a copy, by the timers of its SOA record and by notifications |
+//! | [`server::Authority`] | zones in memory: aliases, DNAME, wildcards, empty non-terminals, referrals with glue, negative answers, truncation |
+//! | [`server::Nameserver`] | who may what; UPDATE, AXFR, IXFR from a bounded journal, NOTIFY both ways, TSIG |
 //! | [`server::Datagram`], [`server::Stream`] | transports for any source of answers |
-//! | zone files, transfers, UPDATE, TSIG, cache, iterative resolver, DNSSEC | not yet |
+//! | [`tsig`] | signatures on messages: six algorithms |
+//! | cache, iterative resolver, DNS over HTTPS, DNSSEC validation, SIG(0) | not yet |
 //!
 //! | RFC | what of it |
 //! |---|---|
-//! | 1034, 1035 | names, messages, authoritative answers (1034 section 4.3.2); no master files |
+//! | 1034, 1035 | names, messages, master files, authoritative answers (1034 section 4.3.2) |
+//! | 1982 | serial numbers |
+//! | 1995, 5936 | IXFR and AXFR, both sides |
+//! | 1996 | NOTIFY, both sides |
+//! | 2136 | UPDATE, the server's side: prerequisites, prescan, changes |
 //! | 2181, 2308 | RRsets and TTLs, truncation, negative answers |
 //! | 3596, 3597 | AAAA; unknown types and classes, in text and on the wire |
-//! | 4343, 4034 section 6.1 | case; the canonical order of names |
-//! | 4592 | wildcards |
-//! | 5452 | what makes a forged reply unlikely |
+//! | 4343, 4034 section 6 | case; the canonical order of names and the canonical form of data |
+//! | 4592, 6672 | wildcards, DNAME |
+//! | 5452, 7873 | what makes a forged reply unlikely; cookies of a client |
 //! | 6891 | EDNS(0) |
 //! | 7766 | DNS over TCP: pipelining, reuse, out-of-order answers, idle timeouts |
 //! | 8482 | minimal answers to ANY |
+//! | 8945 | TSIG |
+//! | 9460 | SVCB and HTTPS: wire and text; no additional records |
 //! | 9471 | glue in referrals |
 //! | 9619 | one question in a query |
 

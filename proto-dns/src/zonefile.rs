@@ -264,6 +264,10 @@ impl<'t> Parser<'t> {
             if ttl.is_none()
                 && let Some(seconds) = text::ttl(token.raw)
             {
+                // RFC 2181 section 8: 31 bits.
+                if seconds > 0x7fff_ffff {
+                    return Err(Fault::Number);
+                }
                 ttl = Some(seconds);
             } else if class.is_none()
                 && let Some(found) = class_of(token.raw)
@@ -296,10 +300,8 @@ impl<'t> Parser<'t> {
             }
             (None, None) => return Err(Fault::NoTtl),
         };
-        // RFC 2181 section 8: 31 bits.
-        if ttl > 0x7fff_ffff {
-            return Err(Fault::Number);
-        }
+        // MINIMUM of a SOA record may be more.
+        let ttl = ttl.min(0x7fff_ffff);
         Ok(Some(Step::Record { ttl, rtype }))
     }
 

@@ -79,7 +79,7 @@ fn each_record_of_unbounds_oracle_has_the_wire_form_that_it_says() {
     let Some(folder) = folder("unbound-packets") else {
         return;
     };
-    let mut count = 0;
+    let (mut count, mut different) = (0, Vec::new());
     for (text, oracle) in [
         ("test_ldnsrr.3", "test_ldnsrr.c3"),
         ("test_ldnsrr.4", "test_ldnsrr.c4"),
@@ -94,16 +94,21 @@ fn each_record_of_unbounds_oracle_has_the_wire_form_that_it_says() {
             let (wire, canonical) = (oracle.next().unwrap(), oracle.next().unwrap());
             let zone = format!("$TTL 3600\n{line}");
             let (records, errors) = read_zone(zone.as_bytes(), Some(Name::root()));
-            assert_eq!((records.len(), errors.len()), (1, 0), "{line}: {errors:?}");
-            assert_eq!(to_wire(&records[0]), unhex(wire), "{line}");
-            // Their text means the same to us, and so does ours.
-            let (again, _) = read_zone(canonical.as_bytes(), None);
-            assert_eq!(again, records, "{canonical}");
-            let (again, errors) = read_zone(to_text(&records[0]).as_bytes(), None);
-            assert_eq!(again, records, "{} {errors:?}", to_text(&records[0]));
             count += 1;
+            let Some(record) = records.first() else {
+                different.push(format!("{line}: {errors:?}"));
+                continue;
+            };
+            // Their text means the same to us, and so does ours.
+            let ours = to_text(record);
+            let theirs = read_zone(canonical.as_bytes(), None).0;
+            let again = read_zone(ours.as_bytes(), None).0;
+            if to_wire(record) != unhex(wire) || theirs != records || again != records {
+                different.push(format!("{line}\n  {canonical}\n  {ours}"));
+            }
         }
     }
+    assert!(different.is_empty(), "{}", different.join("\n"));
     assert!(count > 400, "{count}");
 }
 

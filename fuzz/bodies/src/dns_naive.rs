@@ -91,9 +91,22 @@ pub(crate) fn message(octets: &[u8]) -> Option<Message> {
             let data = octets.get(start..start + len)?;
             let until = &octets[..start + len];
             match rtype {
-                2 | 5 | 12 => names(until, start, 1)?,
-                15 => names(until, start + 2, 1)?,
-                6 => names(until, start, 2)?,
+                2..=5 | 7..=9 | 12 | 23 | 30 | 39 => names(until, start, 1)?,
+                15 | 18 | 21 | 36 => names(until, start + 2, 1)?,
+                6 | 14 | 17 => names(until, start, 2)?,
+                24 => names(until, start + 18, 1)?,
+                26 => names(until, start + 2, 2)?,
+                33 => names(until, start + 6, 1)?,
+                35 => {
+                    // Two numbers and three strings stand before it.
+                    let mut at = start + 4;
+                    for _ in 0..3 {
+                        at += 1 + until.get(at).map_or(until.len(), |&len| usize::from(len));
+                    }
+                    if at <= until.len() {
+                        names(until, at, 1)?;
+                    }
+                }
                 41 => {
                     opts += 1;
                     if section != 2 || octets[at] != 0 || opts > 1 || !options_fit(data) {

@@ -28,6 +28,7 @@ mod dns_clients;
 mod dns_naive;
 mod dns_servers;
 mod dns_world;
+mod dns_zones;
 mod pop3;
 mod pop3_client;
 mod pop3_pair;
@@ -42,6 +43,7 @@ pub use bittorrent_peer::bt_peer_script;
 pub use dns::{dns_edns, dns_inverse, dns_message, dns_name, dns_tcp_frames};
 pub use dns_clients::{dns_stream_client_script, dns_stub_script};
 pub use dns_servers::{dns_authority, dns_server_datagram_script, dns_server_stream_script};
+pub use dns_zones::{dns_rdata, dns_svcb, dns_transfer_client, dns_update_server, dns_zone_file};
 pub use pop3::{
     dot_inverse, pop3_capability, pop3_command, pop3_inverse, pop3_lines_dots, pop3_reply,
     sasl_plain,
@@ -66,6 +68,11 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("dns_server_stream_script", dns_server_stream_script),
     ("dns_stream_client_script", dns_stream_client_script),
     ("dns_stub_script", dns_stub_script),
+    ("dns_zone_file", dns_zone_file),
+    ("dns_rdata", dns_rdata),
+    ("dns_svcb", dns_svcb),
+    ("dns_update_server", dns_update_server),
+    ("dns_transfer_client", dns_transfer_client),
     ("pop3_command", pop3_command),
     ("pop3_reply", pop3_reply),
     ("pop3_capability", pop3_capability),

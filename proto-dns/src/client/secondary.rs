@@ -52,6 +52,22 @@ pub enum Event {
     Expired,
 }
 
+/// Counters of a secondary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Transfers that began.
+    pub attempts: u64,
+    /// New versions that came.
+    pub updates: u64,
+    /// Answers that there is nothing newer.
+    pub up_to_date: u64,
+    /// Transfers that failed.
+    pub failures: u64,
+    /// Notifications that did not come from a primary.
+    pub strange_notifies: u64,
+}
+
 #[derive(Debug)]
 enum State {
     Waiting,
@@ -91,6 +107,7 @@ pub struct Secondary {
     silent_at: Option<Duration>,
     expire_at: Option<Duration>,
     next_connection: u64,
+    stats: Stats,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
 }
@@ -125,6 +142,7 @@ impl Secondary {
             silent_at: None,
             expire_at: None,
             next_connection: 0,
+            stats: Stats::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -163,6 +181,7 @@ impl Secondary {
     pub fn handle_notify(&mut self, now: Duration, from: IpAddr, serial: Option<u32>) -> bool {
         self.advance_to(now);
         if !self.primaries.iter().any(|primary| primary.ip() == from) {
+            count(&mut self.stats.strange_notifies);
             return false;
         }
         if let (Some(serial), Some(zone)) = (serial, &self.zone)
@@ -216,7 +235,7 @@ impl Secondary {
             Incoming::request(self.origin.clone(), current, dns_id, key, &self.limits);
         self.actions.push_back(Action::Send { id, message });
         self.state = State::Transferring(id, incoming.into());
-        self.silent_at = Some(self.now.saturating_add(self.limits.transfer_idle));
+        self.silent_at = Some(self.now.saturating_add(self.patience()));
     }
 
     /// A message has come on a connection.
@@ -231,7 +250,7 @@ impl Secondary {
         }
         match incoming.handle_message(message, unix) {
             Ok(Progress::More) => {
-                self.silent_at = Some(self.now.saturating_add(self.limits.transfer_idle));
+                self.silent_at = Some(self.now.saturating_add(self.patience()));
             }
             Ok(Progress::UpToDate) => {
                 let serial = self.zone.as_ref().map_or(0, |zone| zone.serial());
@@ -257,10 +276,23 @@ impl Secondary {
         }
     }
 
+    /// The bounds that were set.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
     fn begin(&mut self) {
         if self.primaries.is_empty() {
             return;
         }
+        count(&mut self.stats.attempts);
         let id = ConnectionId(self.next_connection);
         self.next_connection = self.next_connection.wrapping_add(1);
         let to = self.primary();
@@ -268,11 +300,15 @@ impl Secondary {
         self.state = State::Connecting(id);
         self.again = false;
         self.refresh_at = None;
-        self.silent_at = Some(self.now.saturating_add(self.limits.transfer_idle));
+        self.silent_at = Some(self.now.saturating_add(self.patience()));
     }
 
     fn succeed(&mut self, id: ConnectionId, event: Event) {
         self.close(id);
+        count(match event {
+            Event::Updated { .. } => &mut self.stats.updates,
+            _ => &mut self.stats.up_to_date,
+        });
         self.events.push_back(event);
         (self.failures, self.whole) = (0, false);
         if let Some(soa) = self.zone.as_ref().and_then(|zone| zone.soa()) {
@@ -287,6 +323,7 @@ impl Secondary {
     fn fail(&mut self, id: ConnectionId, error: TransferError) {
         let incremental = self.zone.is_some() && !self.whole;
         self.close(id);
+        count(&mut self.stats.failures);
         let primary = self.primary();
         self.events.push_back(Event::Failed { primary, error });
         // RFC 1995 section 4: what does not work incrementally may work as a whole.
@@ -362,9 +399,18 @@ impl Secondary {
         })
     }
 
+    /// A timer never expires at the moment it is set.
+    fn patience(&self) -> Duration {
+        self.limits.transfer_idle.max(Duration::from_millis(1))
+    }
+
     fn advance_to(&mut self, now: Duration) {
         self.now = self.now.max(now);
     }
+}
+
+const fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
 }
 
 fn timer(seconds: u32) -> Duration {

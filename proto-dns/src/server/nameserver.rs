@@ -107,7 +107,8 @@ pub struct Policy {
     pub notify_timeout: Duration,
     /// How often it is sent. Default 5.
     pub notify_attempts: u32,
-    /// Notifications under way at most; more are dropped. Default 1024.
+    /// Notifications under way at most, more are dropped; and events that wait at most, of which the
+    /// oldest go. Default 1024.
     pub max_notifications: usize,
 }
 
@@ -369,7 +370,7 @@ impl Nameserver {
                 let zone = Arc::clone(zone);
                 count(&mut self.stats.updates);
                 self.notify(&zone);
-                self.events.push_back(Event::Updated { zone, from });
+                self.push_event(Event::Updated { zone, from });
                 Rcode::NOERROR
             }
             Err(rcode) => rcode,
@@ -476,13 +477,11 @@ impl Nameserver {
             Ok(RData::Soa(soa)) if record.owner == question.name => Some(soa.serial),
             _ => None,
         });
-        if self.events.len() < self.policy.max_notifications {
-            self.events.push_back(Event::Notified {
-                origin: question.name.to_name(),
-                from,
-                serial,
-            });
-        }
+        self.push_event(Event::Notified {
+            origin: question.name.to_name(),
+            from,
+            serial,
+        });
         Rcode::NOERROR
     }
 
@@ -494,7 +493,7 @@ impl Nameserver {
             && let Some(index) = known
         {
             let Notification { origin, to, .. } = self.notifications.swap_remove(index);
-            self.events.push_back(Event::NotifyEnded {
+            self.push_event(Event::NotifyEnded {
                 origin,
                 to,
                 answered: true,
@@ -561,7 +560,7 @@ impl Nameserver {
             }
             if known.sent >= self.policy.notify_attempts {
                 let Notification { origin, to, .. } = self.notifications.swap_remove(index);
-                self.events.push_back(Event::NotifyEnded {
+                self.push_event(Event::NotifyEnded {
                     origin,
                     to,
                     answered: false,
@@ -585,6 +584,14 @@ impl Nameserver {
             }
             index = index.saturating_add(1);
         }
+    }
+
+    /// Events that nobody fetches do not pile up: the oldest ones go.
+    fn push_event(&mut self, event: Event) {
+        if self.events.len() >= self.policy.max_notifications.max(1) {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
     }
 
     fn unix(&self) -> u64 {

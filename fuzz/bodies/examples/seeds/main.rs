@@ -12,6 +12,7 @@
 
 mod bittorrent;
 mod dns;
+mod dns_zones;
 mod pop3;
 mod smtp;
 
@@ -31,6 +32,8 @@ fn main() {
         .chain(pop3::seeds())
         .chain(bittorrent::seeds())
         .chain(smtp::seeds())
+        .chain(dns_zones::seeds())
+        .chain(pop3::seeds())
         .collect();
     for (target, name, data) in &seeds {
         let dir = corpus.join(target);

@@ -285,17 +285,23 @@ fn field(
         }
         Kind::Atma => {
             let token = tokens.required()?;
+            let dotless = |text: &[u8]| -> Vec<u8> {
+                text.iter()
+                    .copied()
+                    .filter(|&octet| octet != b'.')
+                    .collect()
+            };
             match token.raw.strip_prefix(b"+") {
                 Some(digits) => {
+                    let digits = dotless(digits);
                     if !digits.iter().all(u8::is_ascii_digit) {
                         return Err(Fault::Digits);
                     }
                     out.push(1);
-                    out.extend_from_slice(digits);
+                    out.extend_from_slice(&digits);
                 }
                 None => {
-                    let digits: Vec<u8> =
-                        token.raw.iter().copied().filter(|&o| o != b'.').collect();
+                    let digits = dotless(token.raw);
                     out.push(0);
                     hex(&digits, out)?;
                 }

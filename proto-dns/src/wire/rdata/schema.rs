@@ -109,10 +109,6 @@ macro_rules! schemas {
                 _ => return None,
             })
         }
-
-        /// Every type that is known.
-        #[cfg(test)]
-        pub(crate) const KNOWN: &[Type] = &[$($(Type::$ty),+),+];
     };
 }
 

@@ -65,23 +65,47 @@ pub(super) fn fits(wire: &[u8]) -> bool {
     params.0.is_empty()
 }
 
+/// A value that is not what its key wants is written as that of an unknown key, which takes anything.
 pub(super) fn write(wire: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (key, value) in SvcParams(wire) {
-        f.write_char(' ')?;
-        match KEYS.iter().find(|(known, _)| *known == key) {
-            Some((_, name)) => f.write_str(name)?,
-            None => write!(f, "key{key}")?,
+        let name = KEYS.iter().find(|(known, _)| *known == key);
+        match name.filter(|_| has_text(key, value)) {
+            Some((_, name)) => write!(f, " {name}")?,
+            None => write!(f, " key{key}")?,
         }
         if value.is_empty() {
             continue;
         }
         f.write_str("=\"")?;
-        if write_value(key, value, f)?.is_none() {
+        if !has_text(key, value) || write_value(key, value, f)?.is_none() {
             Escaped(value).fmt(f)?;
         }
         f.write_char('"')?;
     }
     Ok(())
+}
+
+/// Whether a value is what its key wants, as far as its text can say it.
+fn has_text(key: u16, value: &[u8]) -> bool {
+    let whole = |len: usize| !value.is_empty() && value.len().is_multiple_of(len);
+    match key {
+        // Keys rise, and the key itself is not among them.
+        0 => {
+            whole(2)
+                && value.as_chunks::<2>().0.is_sorted_by(|a, b| a < b)
+                && value.first_chunk() != Some(&[0, 0])
+        }
+        1 => alpn_fits(value),
+        2 | 8 => value.is_empty(),
+        3 => value.len() == 2,
+        4 => whole(4),
+        5 => !value.is_empty(),
+        6 => whole(16),
+        7 => core::str::from_utf8(value)
+            .is_ok_and(|path| path.starts_with('/') && path.contains("{?dns}")),
+        9 => whole(2),
+        _ => true,
+    }
 }
 
 /// `None` when the value is not what its key wants.
@@ -185,7 +209,7 @@ impl Reader {
             ),
             None => (text, None),
         };
-        let key = key(name).ok_or(Fault::SvcParam)?;
+        let (key, opaque) = key(name).ok_or(Fault::SvcParam)?;
         let raw = raw.map(|raw| {
             raw.strip_prefix(b"\"")
                 .and_then(|raw| raw.strip_suffix(b"\""))
@@ -195,7 +219,8 @@ impl Reader {
         if let Some(raw) = raw {
             unescape(raw, &mut value)?;
         }
-        let wire = encode(key, &value)?;
+        // RFC 9460 section 2.1: an unknown key takes any octets, and so does a number for a name.
+        let wire = if opaque { value } else { encode(key, &value)? };
         match self.0.insert(key, wire) {
             // RFC 9460 section 2.1: a key stands once.
             Some(_) => Err(Fault::SvcParam),
@@ -205,7 +230,7 @@ impl Reader {
 
     pub(super) fn finish(self, out: &mut Vec<u8>) -> Result<(), Fault> {
         // RFC 9460 section 8: what is mandatory is there.
-        if let Some(mandatory) = self.0.get(&0) {
+        if let Some(mandatory) = self.0.get(&0).filter(|value| has_text(0, value)) {
             for chunk in mandatory.as_chunks::<2>().0 {
                 if !self.0.contains_key(&u16::from_be_bytes(*chunk)) {
                     return Err(Fault::SvcParam);
@@ -226,16 +251,18 @@ impl Reader {
     }
 }
 
-fn key(name: &[u8]) -> Option<u16> {
+/// The key, and whether it was written as a number.
+fn key(name: &[u8]) -> Option<(u16, bool)> {
     let name = core::str::from_utf8(name).ok()?;
     if let Some((key, _)) = KEYS.iter().find(|(_, known)| *known == name) {
-        return Some(*key);
+        return Some((*key, false));
     }
     let digits = name.strip_prefix("key")?;
     // RFC 9460 section 2.1: no leading zeros.
     let plain = digits.bytes().all(|digit| digit.is_ascii_digit())
         && (digits == "0" || !digits.starts_with('0'));
-    digits.parse().ok().filter(|_| plain)
+    let key = digits.parse().ok().filter(|_| plain)?;
+    Some((key, true))
 }
 
 fn encode(key: u16, value: &[u8]) -> Result<Vec<u8>, Fault> {
@@ -246,7 +273,7 @@ fn encode(key: u16, value: &[u8]) -> Result<Vec<u8>, Fault> {
         0 => {
             let mut keys = Vec::new();
             for name in value.split(|&octet| octet == b',') {
-                let key = self::key(name).filter(|&key| key != 0).ok_or(bad)?;
+                let (key, _) = self::key(name).filter(|(key, _)| *key != 0).ok_or(bad)?;
                 if keys.contains(&key) {
                     return Err(bad);
                 }
