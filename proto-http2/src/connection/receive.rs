@@ -206,7 +206,8 @@ impl Connection {
                 end_headers,
                 ..
             } => {
-                if self.is_server || !self.local.enable_push {
+                // A client that takes none said so before all else.
+                if self.is_server || !self.local.enable_push || !self.config.enable_push {
                     self.fail(ErrorCode::PROTOCOL_ERROR, Reason::Push);
                     return;
                 }

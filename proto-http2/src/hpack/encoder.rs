@@ -18,7 +18,7 @@ pub enum Indexing {
 }
 
 /// Places in the hash table over the dynamic table.
-const SLOTS: usize = 256;
+const SLOTS: usize = 1024;
 
 /// Encodes header blocks of one direction of one connection.
 #[derive(Clone, Debug)]
@@ -159,7 +159,7 @@ impl Encoder {
 fn hashes(name: &[u8], value: &[u8]) -> (usize, usize) {
     let name = mix(0x9e37_79b9_7f4a_7c15, name);
     let both = mix(name, value);
-    let place = |hash: u64| usize::try_from(hash >> 56).unwrap_or(0);
+    let place = |hash: u64| usize::try_from(hash >> 54).unwrap_or(0);
     (place(name), place(both))
 }
 
@@ -208,10 +208,10 @@ fn literal(into: &mut Vec<u8>, pattern: u8, prefix: u32, index: usize, name: &[u
     string(into, value);
 }
 
-/// A string, in the Huffman code where that is shorter.
+/// A string, in the Huffman code where that is no longer.
 fn string(into: &mut Vec<u8>, text: &[u8]) {
     let len = huffman::encoded_len(text);
-    if len < text.len() {
+    if len <= text.len() && !text.is_empty() {
         integer(into, 0x80, 7, len);
         huffman::encode(text, into);
     } else {

@@ -211,12 +211,14 @@ fn decode_into(code: &[u8], room: &mut [u8]) -> Result<usize, HpackFault> {
     let mut len = 0usize;
     loop {
         bits.refill();
-        // Past a refill that found eight octets, four look-ups are safe without counting.
+        // With 48 bits there are four look-ups without counting.
         if bits.count >= 48 {
+            let mut is_long = false;
             for _ in 0..4 {
                 let index = usize::try_from(bits.word >> 52).unwrap_or(0);
                 let entry = TABLES.wide.get(index).copied().unwrap_or(0);
                 if entry == 0 {
+                    is_long = true;
                     break;
                 }
                 let [first, second, count, used] = entry.to_le_bytes();
@@ -226,7 +228,7 @@ fn decode_into(code: &[u8], room: &mut [u8]) -> Result<usize, HpackFault> {
                 len = len.wrapping_add(usize::from(count));
                 bits.skip(u32::from(used));
             }
-            if bits.word >> 52 != 0xfff && bits.count >= 12 {
+            if !is_long {
                 continue;
             }
         }
