@@ -62,7 +62,7 @@ fn view(sent: &[Sent], log: &mut Log) {
 fn note(log: &mut Log, event: &Event) {
     match event {
         Event::Data { id, data, end } => {
-            log.chunk(&format!("data {id}"), data);
+            log.chunk(format!("data {id}"), data);
             if *end {
                 log.say(format!("end {id}"));
             }

@@ -3,7 +3,7 @@
 //! brings std along.
 //!
 //! It reads a mailbox over POP3, client and server machine against each other, and has an authority
-//! answer a DNS query. The status is 0 when both did what they should.
+//! answer a DNS query; an HTTP/2 client gets a page. The status is 0 when both did what they should.
 #![no_std]
 #![no_main]
 
@@ -22,7 +22,7 @@ use proto_mail::pop3::memory::{Connection, MemoryStore};
 use proto_mail::pop3::{client, server};
 
 // A crate that is not named is not linked, and would prove nothing.
-use {proto_ftp as _, proto_http2 as _};
+use proto_ftp as _;
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> core::ffi::c_int {
@@ -31,6 +31,7 @@ extern "C" fn main() -> core::ffi::c_int {
         ("smtp", send_mail()),
         ("dns", ask()),
         ("bittorrent", share()),
+        ("http2", get()),
     ];
     let mut status = 0;
     for (name, result) in results {
@@ -99,6 +100,36 @@ fn share() -> Result<(), alloc::boxed::Box<dyn Error>> {
         }
         _ => Err("no handshake".into()),
     }
+/// The client gets a page from the server.
+fn get() -> Result<(), alloc::boxed::Box<dyn Error>> {
+    use proto_http2::{Config, Connection, Event, Fields, Limits, Transmit};
+    let now = Duration::ZERO;
+    let limits = Limits::embedded;
+    let mut client = Connection::client(now, Config::default(), limits());
+    let mut server = Connection::server(now, Config::default(), limits());
+    client.request(&Fields::request("GET", "http", "board.example", "/"), true)?;
+    let (mut to_server, mut to_client) = (BytesMut::new(), BytesMut::new());
+    for _ in 0..100 {
+        while let Some(Transmit::Data(data)) = client.poll_transmit(now, 64) {
+            to_server.extend_from_slice(&data);
+        }
+        while let Some(event) = server.poll_event(now, &mut to_server)? {
+            if let Event::Headers { id, .. } = event {
+                server.respond(id, &Fields::response(204), true)?;
+            }
+        }
+        while let Some(Transmit::Data(data)) = server.poll_transmit(now, 64) {
+            to_client.extend_from_slice(&data);
+        }
+        while let Some(event) = client.poll_event(now, &mut to_client)? {
+            if let Event::Headers { fields, .. } = event
+                && fields.status() == Some(204)
+            {
+                return Ok(());
+            }
+        }
+    }
+    Err("no answer".into())
 }
 
 /// The client reads Bob's only message from the server.
