@@ -4,6 +4,8 @@ pub mod app;
 pub mod cli;
 pub mod echo;
 #[cfg(feature = "http2")]
+pub mod hol;
+#[cfg(feature = "http2")]
 pub mod http2;
 #[cfg(feature = "mail")]
 pub mod mail;
