@@ -345,8 +345,10 @@ impl Connection {
             return Err(UsageError::Role);
         }
         self.usable()?;
-        let mut priority = crate::wire::StreamDependency::default();
-        priority.weight = weight.clamp(1, 256);
+        let priority = crate::wire::StreamDependency {
+            weight: weight.clamp(1, 256),
+            ..crate::wire::StreamDependency::default()
+        };
         self.put(Frame::Priority {
             stream: id.0,
             priority,

@@ -11,6 +11,7 @@
 )]
 
 mod dns;
+mod http2;
 mod pop3;
 
 use std::fs;
@@ -24,7 +25,11 @@ fn main() {
         .parent()
         .unwrap()
         .join("corpus");
-    let seeds: Vec<Seed> = dns::seeds().into_iter().chain(pop3::seeds()).collect();
+    let seeds: Vec<Seed> = dns::seeds()
+        .into_iter()
+        .chain(http2::seeds())
+        .chain(pop3::seeds())
+        .collect();
     for (target, name, data) in &seeds {
         let dir = corpus.join(target);
         fs::create_dir_all(&dir).unwrap();
