@@ -8,6 +8,8 @@ pub mod cli;
 pub mod dns_server;
 pub mod echo;
 #[cfg(feature = "http2")]
+pub mod hol;
+#[cfg(feature = "http2")]
 pub mod http2;
 #[cfg(feature = "mail")]
 pub mod mail;

@@ -100,6 +100,8 @@ fn share() -> Result<(), alloc::boxed::Box<dyn Error>> {
         }
         _ => Err("no handshake".into()),
     }
+}
+
 /// The client gets a page from the server.
 fn get() -> Result<(), alloc::boxed::Box<dyn Error>> {
     use proto_http2::{Config, Connection, Event, Fields, Limits, Transmit};

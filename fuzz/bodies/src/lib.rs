@@ -29,6 +29,7 @@ mod dns_naive;
 mod dns_servers;
 mod dns_world;
 mod dns_zones;
+mod http2;
 mod pop3;
 mod pop3_client;
 mod pop3_pair;
@@ -44,6 +45,10 @@ pub use dns::{dns_edns, dns_inverse, dns_message, dns_name, dns_tcp_frames};
 pub use dns_clients::{dns_stream_client_script, dns_stub_script};
 pub use dns_servers::{dns_authority, dns_server_datagram_script, dns_server_stream_script};
 pub use dns_zones::{dns_rdata, dns_svcb, dns_transfer_client, dns_update_server, dns_zone_file};
+pub use http2::{
+    http2_client_script, http2_frame, http2_hpack_decode, http2_hpack_inverse, http2_pair,
+    http2_server_script,
+};
 pub use pop3::{
     dot_inverse, pop3_capability, pop3_command, pop3_inverse, pop3_lines_dots, pop3_reply,
     sasl_plain,
@@ -73,6 +78,12 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("dns_svcb", dns_svcb),
     ("dns_update_server", dns_update_server),
     ("dns_transfer_client", dns_transfer_client),
+    ("http2_frame", http2_frame),
+    ("http2_hpack_decode", http2_hpack_decode),
+    ("http2_hpack_inverse", http2_hpack_inverse),
+    ("http2_server_script", http2_server_script),
+    ("http2_client_script", http2_client_script),
+    ("http2_pair", http2_pair),
     ("pop3_command", pop3_command),
     ("pop3_reply", pop3_reply),
     ("pop3_capability", pop3_capability),

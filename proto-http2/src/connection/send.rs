@@ -335,6 +335,27 @@ impl Connection {
         Ok(())
     }
 
+    /// Gives one of our requests a weight, 1 to 256, in the scheme of RFC 7540 section 5.3 (client).
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Role`] at a server.
+    pub fn depend(&mut self, id: StreamId, weight: u16) -> Result<(), UsageError> {
+        if self.is_server {
+            return Err(UsageError::Role);
+        }
+        self.usable()?;
+        let priority = crate::wire::StreamDependency {
+            weight: weight.clamp(1, 256),
+            ..crate::wire::StreamDependency::default()
+        };
+        self.put(Frame::Priority {
+            stream: id.0,
+            priority,
+        });
+        Ok(())
+    }
+
     /// Names an alternative service for an origin (server; RFC 7838 section 4).
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod bittorrent;
 mod dns;
 mod echo;
+mod http2;
 mod mail;
 mod report;
 
@@ -31,6 +32,8 @@ enum Chapter {
     Echo,
     /// Names and addresses: Network Utopia and the alias of IBM.
     Dns,
+    /// Many objects over one connection of HTTP/2.
+    Http2,
     /// Bob reads his mail over POP3.
     Mail,
     /// A torrent, a tracker, two peers.
@@ -48,6 +51,7 @@ async fn main() -> ExitCode {
         let result = match chapter {
             Chapter::Echo => echo::run(&mut report).await,
             Chapter::Dns => dns::run(&mut report).await,
+            Chapter::Http2 => http2::run(&mut report).await,
             Chapter::Mail => mail::run(&mut report).await,
             Chapter::Bittorrent => bittorrent::run(&mut report).await,
         };

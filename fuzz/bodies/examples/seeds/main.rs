@@ -13,6 +13,7 @@
 mod bittorrent;
 mod dns;
 mod dns_zones;
+mod http2;
 mod pop3;
 mod smtp;
 
@@ -33,6 +34,7 @@ fn main() {
         .chain(bittorrent::seeds())
         .chain(smtp::seeds())
         .chain(dns_zones::seeds())
+        .chain(http2::seeds())
         .chain(pop3::seeds())
         .collect();
     for (target, name, data) in &seeds {
