@@ -3,6 +3,8 @@
 pub mod app;
 pub mod cli;
 pub mod echo;
+#[cfg(all(unix, feature = "ftp"))]
+pub mod ftp;
 #[cfg(feature = "mail")]
 pub mod mail;
 #[cfg(feature = "mail")]
@@ -12,6 +14,8 @@ pub mod pop3_client;
 pub mod serve;
 #[cfg(all(feature = "dns", feature = "mail"))]
 pub mod services;
+#[cfg(feature = "ftp")]
+pub mod tls_any;
 #[cfg(feature = "dns")]
 pub mod zones;
 

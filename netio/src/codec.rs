@@ -7,5 +7,7 @@
 
 #[cfg(feature = "dns")]
 pub use crate::dns::{DnsTcpCodec, DnsTcpError};
+#[cfg(feature = "ftp")]
+pub use crate::ftp::{FtpCommandCodec, FtpError, FtpReplyCodec};
 #[cfg(feature = "mail")]
 pub use crate::mail::{Pop3CommandCodec, Pop3Error, Pop3ReplyCodec};

@@ -10,9 +10,9 @@
 //! | `codec` | `tokio` | the wire layers as `tokio_util` codecs |
 //! | `tls` | `tls` | rustls under the drivers, from the start or in mid-stream |
 //! | `sim` | `sim` | a deterministic virtual network, and the rules of the convention as test calls |
-//! | `mail`, `dns` | the same | the machines of a protocol family behind the traits |
+//! | `mail`, `dns`, `ftp` | the same | the machines of a protocol family behind the traits |
 //!
-//! The features `http2`, `ftp` and `bittorrent` are declared and bring nothing yet.
+//! The features `http2` and `bittorrent` are declared and bring nothing yet.
 //!
 //! # A mailbox over a pipe
 //!
@@ -75,6 +75,8 @@ pub mod codec;
 pub mod dns;
 #[cfg(feature = "tokio")]
 pub mod driver;
+#[cfg(feature = "ftp")]
+pub mod ftp;
 #[cfg(feature = "mail")]
 pub mod mail;
 pub mod shape;

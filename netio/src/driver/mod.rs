@@ -5,6 +5,7 @@
 //! | stream | [`Stream`] | any [`Transport`]: a TCP socket, a TLS stream, a duplex pipe |
 //! | datagram | [`Datagram`] | UDP sockets |
 //! | coordinator | `Stub` (feature `dns`) | UDP sockets and TCP connections |
+//! | coordinator | `ftp::Server`, `ftp::Client` (feature `ftp`) | a control connection, data connections, files |
 //!
 //! A driver owns its machine and its transport. Its one method that waits is `next`: it reads,
 //! writes and keeps the timer until there is an event. All state lives in the driver, so `next` may
@@ -28,6 +29,8 @@
 mod accept;
 mod clock;
 mod datagram;
+#[cfg(feature = "ftp")]
+pub mod ftp;
 mod output;
 mod sockets;
 mod stream;
