@@ -7,6 +7,8 @@ pub mod cli;
 #[cfg(feature = "dns")]
 pub mod dns_server;
 pub mod echo;
+#[cfg(all(unix, feature = "ftp"))]
+pub mod ftp;
 #[cfg(feature = "http2")]
 pub mod hol;
 #[cfg(feature = "http2")]
@@ -24,6 +26,8 @@ pub mod services;
 pub mod smtp_client;
 #[cfg(feature = "mail")]
 pub mod smtp_server;
+#[cfg(feature = "ftp")]
+pub mod tls_any;
 #[cfg(feature = "dns")]
 pub mod zones;
 

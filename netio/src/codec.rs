@@ -9,6 +9,8 @@
 pub use crate::bittorrent::{BtPeerCodec, BtPeerError, BtPeerItem};
 #[cfg(feature = "dns")]
 pub use crate::dns::{DnsTcpCodec, DnsTcpError};
+#[cfg(feature = "ftp")]
+pub use crate::ftp::{FtpCommandCodec, FtpError, FtpReplyCodec};
 #[cfg(feature = "http2")]
 pub use crate::http2::{Http2FrameCodec, Http2FrameError};
 #[cfg(feature = "mail")]

@@ -10,9 +10,9 @@
 //! | `codec` | `tokio` | the wire layers as `tokio_util` codecs |
 //! | `tls` | `tls` | rustls under the drivers, from the start or in mid-stream |
 //! | `sim` | `sim` | a deterministic virtual network, and the rules of the convention as test calls |
-//! | `http2`, `mail`, `dns`, `bittorrent` | the same | the machines of a protocol family behind the traits |
+//! | `http2`, `mail`, `dns`, `ftp`, `bittorrent` | the same | the machines of a protocol family behind the traits |
 //!
-//! The features `ftp` and `fs` are declared and bring nothing yet.
+//! The feature `fs` is declared and brings nothing yet.
 //!
 //! # A mailbox over a pipe
 //!
@@ -77,6 +77,8 @@ pub mod codec;
 pub mod dns;
 #[cfg(feature = "tokio")]
 pub mod driver;
+#[cfg(feature = "ftp")]
+pub mod ftp;
 #[cfg(feature = "http2")]
 pub mod http2;
 #[cfg(feature = "mail")]

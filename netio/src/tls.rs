@@ -118,6 +118,40 @@ where
         }
     }
 
+    fn poll_stop_tls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let State::Tls(tls) = &mut self.state else {
+            return Poll::Ready(Err(gone()));
+        };
+        match tls.as_mut() {
+            TlsStream::Client(tls) => tls.get_mut().1.send_close_notify(),
+            TlsStream::Server(tls) => tls.get_mut().1.send_close_notify(),
+        }
+        core::task::ready!(Pin::new(tls.as_mut()).poll_flush(cx))?;
+        // The peer's close_notify is the last thing under TLS. What else it says is out of place.
+        let mut room = [0; 1];
+        let mut room = ReadBuf::new(&mut room);
+        core::task::ready!(Pin::new(tls.as_mut()).poll_read(cx, &mut room))?;
+        if !room.filled().is_empty() {
+            return Poll::Ready(Err(io::Error::other("data where TLS was to end")));
+        }
+        if let State::Tls(tls) = core::mem::replace(&mut self.state, State::Gone) {
+            self.state = State::Plain(match *tls {
+                TlsStream::Client(tls) => tls.into_inner().0,
+                TlsStream::Server(tls) => tls.into_inner().0,
+            });
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_urgent(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.state {
+            State::Plain(io) => io.poll_write_urgent(cx, data),
+            // Under TLS nothing can be urgent.
+            State::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, data),
+            State::Handshaking(_) | State::Gone => Poll::Ready(Err(gone())),
+        }
+    }
+
     fn abort(&mut self) {
         match &mut self.state {
             State::Plain(io) => io.abort(),
@@ -266,7 +300,7 @@ where
     }
 }
 
-fn info<T>(tls: &TlsStream<T>) -> TlsInfo {
+pub(crate) fn info<T>(tls: &TlsStream<T>) -> TlsInfo {
     let (state, server_name, exporter): (&CommonState, _, _) = match tls {
         TlsStream::Client(tls) => {
             let connection = tls.get_ref().1;

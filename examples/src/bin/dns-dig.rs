@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 ///
 /// Words that begin with + are switches, with no in front to switch off: +short, +tcp, +dnssec (+do),
 /// +recurse, +cdflag (+cd), +edns, +nsid, +cookie, +padding=N, +subnet=ADDR/PREFIX,
-/// +ednsopt=CODE[:HEX], +bufsize=N, +time=SECONDS, +tries=N, +retry=N, +search, +ndots=N, +domain=NAME,
+/// +ednsopt=CODE:HEX, +bufsize=N, +time=SECONDS, +tries=N, +retry=N, +search, +ndots=N, +domain=NAME,
 /// +trace; and for what is printed +all, +cmd, +comments, +question, +answer, +authority, +additional,
 /// +stats, +ttlid, +class. The types AXFR and IXFR=SERIAL transfer a zone.
 #[derive(Parser)]

@@ -7,6 +7,7 @@
 //! | coordinator | `Stub` (feature `dns`) | UDP sockets and TCP connections |
 //! | coordinator | `Secondary` (feature `dns`) | a TCP connection for each transfer |
 //! | none: question in, answer out | [`Responder`] | a UDP socket |
+//! | coordinator | `ftp::Server`, `ftp::Client` (feature `ftp`) | a control connection, data connections, files |
 //!
 //! A driver owns its machine and its transport. Its one method that waits is `next`: it reads,
 //! writes and keeps the timer until there is an event. All state lives in the driver, so `next` may
@@ -30,6 +31,8 @@
 mod accept;
 mod clock;
 mod datagram;
+#[cfg(feature = "ftp")]
+pub mod ftp;
 mod output;
 mod responder;
 #[cfg(feature = "dns")]

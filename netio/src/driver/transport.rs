@@ -49,6 +49,24 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin {
 }
 
 impl Transport for TcpStream {
+    #[cfg(all(unix, feature = "ftp"))]
+    fn poll_write_urgent(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.poll_write_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+            let sent = self.try_io(tokio::io::Interest::WRITABLE, || {
+                rustix::net::send(&*self, data, rustix::net::SendFlags::OOB).map_err(Into::into)
+            });
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
     fn abort(&mut self) {
         // Dropping the socket then sends a reset. Where that cannot be set, the drop ends it.
         let _ = self.set_zero_linger();
