@@ -682,3 +682,28 @@ fn payloads_are_not_copied() {
     assert!(by_reference >= 49_152, "{by_reference}");
     let _ = BytesMut::new();
 }
+
+/// Found by fuzzing: a budget of one octet made a frame of ten octets for each of a body.
+#[test]
+fn a_tiny_budget_makes_no_tiny_frames() {
+    let mut driven = Driven::server(Limits::default());
+    driven.feed(Wire::client().get(1).bytes());
+    let id = driven.events.iter().find_map(|event| match event {
+        Event::Headers { id, .. } => Some(*id),
+        _ => None,
+    });
+    driven
+        .machine
+        .respond(id.unwrap(), &Fields::response(200), false)
+        .unwrap();
+    let mut body = Bytes::from(vec![7; 10_000]);
+    driven
+        .machine
+        .send_data(id.unwrap(), &mut body, true)
+        .unwrap();
+    let mut octets = 0;
+    while let Some(Transmit::Data(data)) = driven.machine.poll_transmit(T0, 1) {
+        octets += data.len();
+    }
+    assert!(octets < 10_400, "{octets}");
+}

@@ -158,7 +158,9 @@ impl Checked {
                 );
             }
             Event::Data { id, data, .. } => {
-                let _ = self.machine.release(id, u32::try_from(data.len()).unwrap());
+                let octets = u32::try_from(data.len()).unwrap();
+                // The stream may be gone; then the credit was given back.
+                let _ = self.machine.release(id, octets);
             }
             _ => {}
         }

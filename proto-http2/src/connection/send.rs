@@ -22,6 +22,9 @@ const COPY_BELOW: usize = 4096;
 const COALESCE: usize = 32 * 1024;
 /// Less room than this is left unused rather than filled with a tiny frame.
 const LEAST_ROOM: usize = 64;
+/// What a frame may carry however small the budget is: it leaves in pieces then. Otherwise a budget
+/// of one octet would make ten of each.
+const LEAST_FRAME: usize = 1024;
 
 impl Connection {
     /// Sends a request (client). `end`: without a body. Its last event is [`Event::Closed`].
@@ -463,7 +466,7 @@ impl Connection {
             let Some(id) = self.scheduler.next() else {
                 break;
             };
-            if !self.put_data(id, room.max(1)) {
+            if !self.put_data(id, room.max(LEAST_FRAME)) {
                 break;
             }
         }
