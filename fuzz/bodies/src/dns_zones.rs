@@ -90,7 +90,9 @@ pub fn dns_svcb(data: &[u8]) {
         return;
     };
     let mut wire = Vec::new();
-    if RData::parse_text(Type::SVCB, text, &origin(), &mut wire).is_ok() {
+    // `\# 0` is no data at all, which any type may have in a text (RFC 3597 section 5).
+    let parsed = RData::parse_text(Type::SVCB, text, &origin(), &mut wire);
+    if parsed.is_ok() && !wire.is_empty() {
         let data = RData::from_wire(Type::SVCB, &wire).expect("what was parsed fits");
         let mut again = Vec::new();
         RData::parse_text(Type::SVCB, &data.to_string(), &origin(), &mut again)
