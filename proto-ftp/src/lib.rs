@@ -1,4 +1,9 @@
-//! FTP as Sans-I/O state machines.
+//! FTP as Sans-I/O state machines: the sessions of server and client, data connections, listings.
+//!
+//! A session is a coordinator: its control connection is a stream machine, data connections are
+//! wishes, storage and logins are questions. See [`server`] and [`client`] for their states,
+//! [`data`] for what goes over a data connection, [`listing`] for directory listings and [`wire`]
+//! for commands and replies.
 
 #![no_std]
 #![forbid(unsafe_code)]

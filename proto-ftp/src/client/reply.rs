@@ -303,7 +303,11 @@ impl Session {
         let Some(transfer) = &mut self.transfer else {
             return;
         };
-        let (Some(is_whole), Some(reply)) = (transfer.data, transfer.reply.take()) else {
+        // Whichever of the two comes first waits for the other.
+        let Some(is_whole) = transfer.data else {
+            return;
+        };
+        let Some(reply) = transfer.reply.take() else {
             return;
         };
         let (id, octets, is_aborted) = (transfer.command, transfer.octets, transfer.is_aborted);
