@@ -213,6 +213,17 @@ async fn send<T: AsyncRead + AsyncWrite + Unpin>(
                     within(stall, io.shutdown()).await?;
                     let total = sender.octets_taken();
                     counter.store(total, Ordering::Relaxed);
+                    // Under TLS 1.3 a server sends tickets, which nobody has read: a socket closed
+                    // with them would reset, and eat what was sent last.
+                    let mut rest = [0; 1024];
+                    let drain = async {
+                        for _ in 0..64 {
+                            if !matches!(io.read(&mut rest).await, Ok(1..)) {
+                                break;
+                            }
+                        }
+                    };
+                    let _ = tokio::time::timeout(Duration::from_secs(1), drain).await;
                     return Ok(total);
                 }
                 Some(DataTransmit::Abort) => {
