@@ -132,7 +132,7 @@ pub enum Event {
         /// Which.
         path: VirtualPath,
     },
-    /// MFMT, or MDTM with a time. Answer with [`Answer::Time`] or accept.
+    /// MFMT. Answer with [`Answer::Time`] or accept.
     SetModifyTime {
         /// To answer with.
         ask: Ask,

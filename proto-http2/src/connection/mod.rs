@@ -117,8 +117,8 @@ struct Flags {
     goaway_sent: bool,
     shutdown_sent: bool,
     settings_seen: bool,
-    /// Something waits in the queue for the window of the connection.
-    push_disabled: bool,
+    /// The last GOAWAY, the one that names the last stream, is queued.
+    final_goaway_sent: bool,
 }
 
 /// One HTTP/2 connection, seen from one side.

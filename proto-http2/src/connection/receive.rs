@@ -437,7 +437,7 @@ impl Connection {
             self.stream_fault(id, ErrorCode::REFUSED_STREAM, StreamEnd::Unprocessed);
             return;
         }
-        if self.flags.closing && self.flags.push_disabled {
+        if self.flags.closing && self.flags.final_goaway_sent {
             // Above the last stream of our GOAWAY: ignored.
             self.streams.remember(id, Past::Reset);
             return;
@@ -814,7 +814,7 @@ impl Connection {
             }
             1 => {
                 // The notice has arrived: what is above came after it.
-                self.flags.push_disabled = true;
+                self.flags.final_goaway_sent = true;
                 self.put(Frame::GoAway {
                     last_stream: self.streams.theirs,
                     code: ErrorCode::NO_ERROR,

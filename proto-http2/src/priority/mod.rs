@@ -70,7 +70,7 @@ impl Priority {
     }
 }
 
-/// Decides which stream sends next. Every method takes at most logarithmic time in the number of
+/// Decides which stream sends next. The tree and the round take at most logarithmic time, urgency linear time within a level, in the number of
 /// streams that are known.
 pub trait Scheduler: Debug + Send + Sync {
     /// A stream was opened, with what the peer said of it, if anything.
