@@ -124,6 +124,7 @@ extern crate alloc;
 
 pub mod dot;
 pub mod line;
+pub mod message;
 mod newlines;
 mod output;
 pub mod pop3;

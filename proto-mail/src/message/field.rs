@@ -1,0 +1,216 @@
+//! Header fields as they stand in a message.
+
+use super::address::AddressList;
+use super::date::{DateError, DateTime};
+use super::encoded_word;
+use super::name::FieldName;
+use super::params::{ContentType, Disposition};
+use super::repairs::Repairs;
+use super::{date, id};
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// One header field: `name: value`, with its folds and its line end (RFC 5322 section 2.2).
+///
+/// What a field says is read when it is asked for, so that fields nobody asks for cost nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    pub(super) offset: u64,
+    pub(super) raw: &'a [u8],
+    /// Octets of the name.
+    pub(super) name_len: usize,
+    /// Where the colon stands.
+    pub(super) colon: usize,
+    pub(super) known: FieldName,
+    pub(super) repairs: Repairs,
+}
+
+impl<'a> Field<'a> {
+    /// Reads a field that stands alone, with or without a line end; nothing when there is no name.
+    ///
+    /// ```
+    /// use proto_mail::message::Field;
+    ///
+    /// let field = Field::parse(b"Subject: =?utf-8?q?caf=C3=A9?=\r\n at noon\r\n").unwrap();
+    /// assert_eq!(field.text(), "caf\u{e9} at noon");
+    /// ```
+    #[must_use]
+    pub fn parse(raw: &'a [u8]) -> Option<Self> {
+        let colon = memchr::memchr(b':', raw)?;
+        let before = raw.get(..colon).unwrap_or_default();
+        let name_len = before.trim_ascii_end().len();
+        let name = before.get(..name_len).unwrap_or_default();
+        // RFC 5322 section 3.6.8: any printable ASCII but the colon.
+        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+            return None;
+        }
+        let mut repairs = Repairs::NONE;
+        if name_len != colon {
+            repairs.insert(Repairs::BLANK_BEFORE_COLON);
+        }
+        let field = Self {
+            offset: 0,
+            raw,
+            name_len,
+            colon,
+            known: FieldName::new(name),
+            repairs,
+        };
+        Some(Self {
+            repairs: repairs | field.inspect(),
+            ..field
+        })
+    }
+
+    /// Where the field begins, from the front of the message.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// All octets, the line end included.
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// The name as it was written.
+    #[must_use]
+    pub fn name(&self) -> &'a [u8] {
+        self.raw.get(..self.name_len).unwrap_or_default()
+    }
+
+    /// Which name it is.
+    #[must_use]
+    pub fn known(&self) -> FieldName {
+        self.known
+    }
+
+    /// What was not as it should be.
+    #[must_use]
+    pub fn repairs(&self) -> Repairs {
+        self.repairs
+    }
+
+    /// What stands behind the colon, folds included, without the last line end.
+    #[must_use]
+    pub fn raw_value(&self) -> &'a [u8] {
+        let value = self
+            .raw
+            .get(self.colon.saturating_add(1)..)
+            .unwrap_or_default();
+        let value = value.strip_suffix(b"\n").unwrap_or(value);
+        value.strip_suffix(b"\r").unwrap_or(value)
+    }
+
+    /// The value with its folds undone (RFC 5322 section 2.2.3) and without blanks around it.
+    #[must_use]
+    pub fn unfolded(&self) -> Cow<'a, [u8]> {
+        unfold(self.raw_value().trim_ascii())
+    }
+
+    /// The value as text, encoded words decoded (RFC 2047): of `Subject`, `Comments` and every field
+    /// without a structure of its own.
+    #[must_use]
+    pub fn text(&self) -> String {
+        encoded_word::decode(&self.unfolded())
+    }
+
+    /// The value as a list of addresses.
+    #[must_use]
+    pub fn addresses(&self) -> AddressList {
+        AddressList::parse(self.raw_value())
+    }
+
+    /// The value as a date.
+    ///
+    /// # Errors
+    ///
+    /// [`DateError`] when there is none.
+    pub fn date(&self) -> Result<DateTime, DateError> {
+        date::parse(self.raw_value())
+    }
+
+    /// The value as message ids, without their angle brackets.
+    #[must_use]
+    pub fn message_ids(&self) -> Vec<String> {
+        id::parse(self.raw_value())
+    }
+
+    /// The value as a media type with parameters; nothing when it cannot be read.
+    #[must_use]
+    pub fn content_type(&self) -> Option<ContentType> {
+        ContentType::parse(self.raw_value())
+    }
+
+    /// The value as a disposition with parameters; nothing when it cannot be read.
+    #[must_use]
+    pub fn disposition(&self) -> Option<Disposition> {
+        Disposition::parse(self.raw_value())
+    }
+
+    /// Looks at each octet once.
+    pub(super) fn inspect(&self) -> Repairs {
+        let mut repairs = Repairs::NONE;
+        if !self.raw.is_ascii() && core::str::from_utf8(self.raw).is_err() {
+            repairs.insert(Repairs::EIGHT_BIT_HEADER);
+        }
+        if memchr::memchr(0, self.raw).is_some() {
+            repairs.insert(Repairs::NUL);
+        }
+        let mut lines = 0_usize;
+        let mut start = 0;
+        for lf in memchr::memchr_iter(b'\n', self.raw) {
+            let line = self.raw.get(start..lf).unwrap_or_default();
+            let text = line.strip_suffix(b"\r").unwrap_or_else(|| {
+                repairs.insert(Repairs::BARE_LF);
+                line
+            });
+            if lines > 0 && text.trim_ascii().is_empty() {
+                repairs.insert(Repairs::BLANK_FOLD);
+            }
+            if memchr::memchr(b'\r', text).is_some() {
+                repairs.insert(Repairs::BARE_CR);
+            }
+            lines = lines.saturating_add(1);
+            start = lf.saturating_add(1);
+        }
+        if memchr::memchr(b'\r', self.raw.get(start..).unwrap_or_default()).is_some() {
+            repairs.insert(Repairs::BARE_CR);
+        }
+        repairs
+    }
+}
+
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Field")
+            .field("offset", &self.offset)
+            .field("raw", &bstr(self.raw))
+            .field("repairs", &self.repairs)
+            .finish()
+    }
+}
+
+/// Takes out the line ends of folds (RFC 5322 section 2.2.3). Other octets stay, a bare CR as well.
+pub(super) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let mut out = Vec::with_capacity(value.len());
+    let mut start = 0;
+    for lf in memchr::memchr_iter(b'\n', value) {
+        let line = value.get(start..lf).unwrap_or_default();
+        out.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        start = lf.saturating_add(1);
+    }
+    out.extend_from_slice(value.get(start..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
+/// Octets as text, for `Debug`.
+pub(super) fn bstr(octets: &[u8]) -> impl fmt::Debug {
+    String::from_utf8_lossy(octets).into_owned()
+}

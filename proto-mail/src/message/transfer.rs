@@ -1,0 +1,268 @@
+//! Content transfer encodings, undone as octets come in (RFC 2045 section 6).
+
+use super::params::Encoding;
+use alloc::vec::Vec;
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+
+/// Base64 without padding; its last octet may have stray bits.
+const ENGINE: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+
+/// Digits that are collected before they are decoded; a multiple of four.
+const BATCH: usize = 1024;
+
+/// Undoes an encoding, in pieces of any size.
+///
+/// It never fails: octets that cannot be there are left out, as RFC 2045 section 6.8 wants it, or
+/// kept as they are, and [`is_damaged`](Self::is_damaged) says so. The output is at most as long as
+/// the input and 16 octets.
+///
+/// ```
+/// use proto_mail::message::{Encoding, TransferDecoder};
+///
+/// let mut decoder = TransferDecoder::new(Encoding::Base64);
+/// let mut text = Vec::new();
+/// decoder.decode(b"RG8geW91IGx", &mut text);
+/// decoder.decode(b"pa2Uga2V0\r\nY2h1cD8=\r\n", &mut text);
+/// decoder.finish(&mut text);
+/// assert_eq!(text, b"Do you like ketchup?");
+/// assert!(!decoder.is_damaged());
+/// ```
+#[derive(Clone, Debug)]
+pub struct TransferDecoder {
+    inner: Inner,
+}
+
+#[derive(Clone, Debug)]
+enum Inner {
+    Identity,
+    Base64(Base64),
+    QuotedPrintable(QuotedPrintable),
+}
+
+impl TransferDecoder {
+    /// A decoder. Octets of unknown encodings stay as they are.
+    #[must_use]
+    pub fn new(encoding: Encoding) -> Self {
+        Self {
+            inner: match encoding {
+                Encoding::Base64 => Inner::Base64(Base64::default()),
+                Encoding::QuotedPrintable => Inner::QuotedPrintable(QuotedPrintable::default()),
+                _ => Inner::Identity,
+            },
+        }
+    }
+
+    /// Decodes a piece, behind what is in `out`.
+    pub fn decode(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        match &mut self.inner {
+            Inner::Identity => out.extend_from_slice(piece),
+            Inner::Base64(decoder) => decoder.decode(piece, out),
+            Inner::QuotedPrintable(decoder) => decoder.decode(piece, out),
+        }
+    }
+
+    /// There is no further piece: decodes what waited for one.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        match &mut self.inner {
+            Inner::Identity => {}
+            Inner::Base64(decoder) => decoder.finish(out),
+            Inner::QuotedPrintable(decoder) => decoder.finish(out),
+        }
+    }
+
+    /// Whether something was not as the encoding wants it.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        match &self.inner {
+            Inner::Identity => false,
+            Inner::Base64(decoder) => decoder.is_damaged,
+            Inner::QuotedPrintable(decoder) => decoder.is_damaged,
+        }
+    }
+}
+
+/// Base64 (RFC 2045 section 6.8, RFC 4648).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Base64 {
+    /// Digits of an incomplete group of four.
+    digits: Vec<u8>,
+    is_padded: bool,
+    is_damaged: bool,
+}
+
+impl Base64 {
+    pub(super) fn decode(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let run = rest
+                .iter()
+                .position(|octet| !is_digit(*octet))
+                .unwrap_or(rest.len());
+            let (digits, after) = rest.split_at_checked(run).unwrap_or((rest, &[]));
+            if !digits.is_empty() {
+                if self.is_padded {
+                    // Two encoded texts, one behind the other.
+                    self.flush(out);
+                    self.is_padded = false;
+                    self.is_damaged = true;
+                }
+                self.digits.extend_from_slice(digits);
+                if self.digits.len() >= BATCH {
+                    self.flush_groups(out);
+                }
+            }
+            rest = match after.split_first() {
+                Some((b'=', tail)) => {
+                    self.is_padded = true;
+                    tail
+                }
+                Some((b'\r' | b'\n' | b' ' | b'\t', tail)) => tail,
+                Some((_, tail)) => {
+                    self.is_damaged = true;
+                    tail
+                }
+                None => after,
+            };
+        }
+        self.flush_groups(out);
+    }
+
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        if !self.is_padded && !self.digits.is_empty() {
+            self.is_damaged = true;
+        }
+        self.flush(out);
+    }
+
+    /// Decodes the complete groups.
+    fn flush_groups(&mut self, out: &mut Vec<u8>) {
+        let odd = self.digits.len() & 3;
+        let whole = self.digits.len().saturating_sub(odd);
+        self.give(whole, out);
+    }
+
+    /// Decodes everything; one digit that is left over says nothing.
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        if self.digits.len() & 3 == 1 {
+            self.digits.pop();
+            self.is_damaged = true;
+        }
+        self.give(self.digits.len(), out);
+    }
+
+    fn give(&mut self, len: usize, out: &mut Vec<u8>) {
+        let digits = self.digits.get(..len).unwrap_or_default();
+        if ENGINE.decode_vec(digits, out).is_err() {
+            self.is_damaged = true;
+        }
+        self.digits.drain(..len);
+    }
+}
+
+fn is_digit(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/')
+}
+
+/// Quoted-printable (RFC 2045 section 6.7).
+#[derive(Clone, Debug, Default)]
+pub(super) struct QuotedPrintable {
+    /// What waits for its end: blanks that may end a line, or the front of an escape.
+    held: Vec<u8>,
+    is_damaged: bool,
+}
+
+impl QuotedPrintable {
+    pub(super) fn decode(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let mut rest = piece;
+        while let Some((first, tail)) = rest.split_first() {
+            match self.held.as_slice() {
+                [] => match first {
+                    b'=' | b' ' | b'\t' => {
+                        self.held.push(*first);
+                        rest = tail;
+                    }
+                    _ => {
+                        let run = memchr::memchr3(b'=', b' ', b'\t', rest).unwrap_or(rest.len());
+                        let (plain, after) = rest.split_at_checked(run).unwrap_or((rest, &[]));
+                        out.extend_from_slice(plain);
+                        rest = after;
+                    }
+                },
+                [b'=', digits @ ..] => {
+                    let is_taken = match (digits, first) {
+                        // A soft line break: blanks may stand before the line end, a bare LF may be it.
+                        ([] | [b' ' | b'\t' | b'\r'], b'\n') => {
+                            self.held.clear();
+                            true
+                        }
+                        ([] | [b' ' | b'\t'], b'\r') => {
+                            self.held.truncate(1);
+                            self.held.push(b'\r');
+                            true
+                        }
+                        ([], b' ' | b'\t') => {
+                            self.held.push(*first);
+                            true
+                        }
+                        ([b' ' | b'\t'], b' ' | b'\t') => true,
+                        ([], digit) if digit.is_ascii_hexdigit() => {
+                            self.held.push(*digit);
+                            true
+                        }
+                        ([high], low) if high.is_ascii_hexdigit() && push_hex(*high, *low, out) => {
+                            self.held.clear();
+                            true
+                        }
+                        _ => {
+                            // No escape: it stands for itself (section 6.7, note 2 of rule 1).
+                            self.is_damaged = true;
+                            out.append(&mut self.held);
+                            false
+                        }
+                    };
+                    if is_taken {
+                        rest = tail;
+                    }
+                }
+                _ => match first {
+                    b' ' | b'\t' if self.held.len() < MAX_BLANKS => {
+                        self.held.push(*first);
+                        rest = tail;
+                    }
+                    // Rule 3: blanks at the end of a line were added on the way.
+                    b'\r' | b'\n' => self.held.clear(),
+                    _ => out.append(&mut self.held),
+                },
+            }
+        }
+    }
+
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        match self.held.as_slice() {
+            [b'=', digit, ..] if digit.is_ascii_hexdigit() => {
+                self.is_damaged = true;
+                out.append(&mut self.held);
+            }
+            // A soft break without its line end; blanks at the end.
+            [b'=', ..] => self.is_damaged = true,
+            _ => {}
+        }
+        self.held.clear();
+    }
+}
+
+/// Blanks that are held back; a longer run of them is text.
+const MAX_BLANKS: usize = 1024;
+
+/// Appends the octet of two hexadecimal digits.
+pub(super) fn push_hex(high: u8, low: u8, out: &mut Vec<u8>) -> bool {
+    let digit = |octet: u8| char::from(octet).to_digit(16);
+    let octet = digit(high)
+        .zip(digit(low))
+        .and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
+    out.extend(octet);
+    octet.is_some()
+}
