@@ -1,10 +1,20 @@
 //! Messages: structure, fields, what IMAP asks, what attackers send, and what we write.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
 mod fields;
+mod imap;
 mod structure;
 
 use proto_mail::message::{Event, Limits, Parser};
@@ -74,4 +84,16 @@ pub(crate) fn corpus() -> Vec<(String, Vec<u8>)> {
 pub(crate) fn has_extension(path: &Path, wanted: &[&str]) -> bool {
     path.extension()
         .is_some_and(|extension| wanted.iter().any(|wanted| extension == *wanted))
+}
+
+/// Bare line feeds become CRLF.
+pub(crate) fn with_crlf(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for &octet in message {
+        if octet == b'\n' && out.last() != Some(&b'\r') {
+            out.push(b'\r');
+        }
+        out.push(octet);
+    }
+    out
 }

@@ -1,6 +1,6 @@
 //! Messages of others, with the structure that others see in them.
 
-use crate::{corpus, feed, has_extension, vectors};
+use crate::{corpus, feed, has_extension, vectors, with_crlf};
 use proto_mail::message::{Encoding, Event, Kind, Limits, OctetsKind, TransferDecoder};
 use std::fs;
 use std::path::PathBuf;
@@ -47,17 +47,6 @@ fn trace(message: &[u8], cut: impl FnMut() -> usize) -> Vec<String> {
     assert_eq!(seen, message, "the events give the message");
     assert_eq!(open, 0, "every entity that begins ends");
     lines
-}
-
-fn with_crlf(message: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for &octet in message {
-        if octet == b'\n' && out.last() != Some(&b'\r') {
-            out.push(b'\r');
-        }
-        out.push(octet);
-    }
-    out
 }
 
 #[test]
