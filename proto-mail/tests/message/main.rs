@@ -16,6 +16,7 @@ mod common;
 mod fields;
 mod imap;
 mod structure;
+mod whole;
 
 use proto_mail::message::{Event, Limits, Parser};
 use std::fs;

@@ -1,6 +1,6 @@
 //! Bodies, and the delimiters that end them.
 
-use super::{Kind, OctetsKind, Parser, Source, State, Step, take};
+use super::{Kind, OctetsKind, Parser, Source, State, Step, tail_len, take};
 use memchr::memchr;
 
 impl Parser {
@@ -150,17 +150,13 @@ impl Parser {
     fn give_body<'i>(&mut self) -> Step<'i> {
         let kind = self.octets_kind();
         let lead = break_len(&self.held);
-        let tail = match self.held.as_slice() {
-            held if held.len() <= lead => 0,
-            [.., b'\r', b'\n'] => 2,
-            [.., b'\n'] => 1,
-            _ => 0,
+        let tail = if self.held.len() > lead {
+            tail_len(&self.held)
+        } else {
+            0
         };
         let source = self.give_held();
-        let len = self.given.len().saturating_sub(tail);
-        self.held
-            .extend_from_slice(self.given.get(len..).unwrap_or_default());
-        self.given.truncate(len);
+        self.hold_back(tail);
         self.state = State::Body {
             is_line_start: false,
         };

@@ -152,9 +152,7 @@ impl Parser {
             return Source::Input(take(input, len));
         }
         let source = self.give_held();
-        self.held
-            .extend_from_slice(self.given.get(len..).unwrap_or_default());
-        self.given.truncate(len);
+        self.hold_back(self.given.len().saturating_sub(len));
         source
     }
 

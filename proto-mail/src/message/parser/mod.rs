@@ -101,7 +101,7 @@ pub enum OctetsKind {
     Body,
     /// What stands before the first part of a multipart.
     Preamble,
-    /// What stands behind the last part of a multipart.
+    /// What stands behind the last part of a multipart, the line end of the last delimiter included.
     Epilogue,
 }
 
@@ -142,13 +142,13 @@ pub enum Event<'a> {
         data: &'a [u8],
     },
     /// A delimiter, of the innermost entity that is open. The line end before it belongs to it
-    /// (RFC 2046 section 5.1.1).
+    /// (RFC 2046 section 5.1.1); that behind it too, but for the last one.
     Delimiter {
         /// Whether it is the last one.
         is_close: bool,
         /// Where it begins.
         offset: u64,
-        /// It, with the line ends around it.
+        /// It, with its line ends.
         data: &'a [u8],
     },
     /// The innermost open entity has ended.
@@ -492,16 +492,21 @@ impl Parser {
         {
             return Step::End(end);
         }
+        // The line end behind the last delimiter begins the epilogue, or the delimiter of a multipart
+        // around it (RFC 2046 section 5.1.1: `close-delimiter` has none of its own).
         let source = if self.held.is_empty() {
-            let (data, rest) = input.split_at_checked(len).unwrap_or((*input, &[]));
-            *input = rest;
-            Source::Input(data)
+            let line = input.get(..len).unwrap_or(input);
+            let tail = if is_close { tail_len(line) } else { 0 };
+            Source::Input(take(input, line.len().saturating_sub(tail)))
         } else {
-            self.give_held()
+            let source = self.give_held();
+            let tail = if is_close { tail_len(&self.given) } else { 0 };
+            self.hold_back(tail);
+            source
         };
         let is_full = self.parts >= self.limits.max_parts;
         self.state = State::Body {
-            is_line_start: true,
+            is_line_start: false,
         };
         if let Some(multipart) = self.stack.last_mut() {
             if !is_close && is_full {
@@ -708,6 +713,14 @@ impl Parser {
         Source::Given
     }
 
+    /// Takes the last `len` octets of the next event back.
+    fn hold_back(&mut self, len: usize) {
+        let len = self.given.len().saturating_sub(len);
+        self.held
+            .extend_from_slice(self.given.get(len..).unwrap_or_default());
+        self.given.truncate(len);
+    }
+
     fn note(&mut self, repairs: Repairs) {
         if let Some(entity) = self.stack.last_mut() {
             entity.repairs.insert(repairs);
@@ -718,6 +731,15 @@ impl Parser {
 /// A length as a count of octets of a message.
 pub(super) fn count(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+/// Octets of the line end at the end.
+fn tail_len(line: &[u8]) -> usize {
+    match line {
+        [.., b'\r', b'\n'] => 2,
+        [.., b'\n'] => 1,
+        _ => 0,
+    }
 }
 
 /// Takes `len` octets off the front.
