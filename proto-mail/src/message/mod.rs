@@ -17,6 +17,7 @@
 //! | charsets | feature `charset`; UTF-8, US-ASCII and ISO-8859-1 without it |
 
 pub mod address;
+mod build;
 pub mod charset;
 pub mod date;
 pub mod encoded_word;
@@ -34,6 +35,7 @@ mod transfer;
 mod tree;
 
 pub use address::{Address, AddressList, Mailbox};
+pub use build::{Body, BuildError, Builder, Sender};
 pub use date::{DateError, DateTime};
 pub use field::Field;
 pub use limits::Limits;

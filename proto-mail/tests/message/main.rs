@@ -11,9 +11,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod build;
 #[path = "../common/mod.rs"]
 mod common;
 mod fields;
+mod hostile;
 mod imap;
 mod structure;
 mod whole;
