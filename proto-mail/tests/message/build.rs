@@ -43,13 +43,9 @@ fn read(message: &[u8]) -> (Vec<(String, String)>, Vec<Vec<u8>>) {
         };
         match event {
             Event::PartBegin { .. } => parts += 1,
-            Event::Field(field) => {
-                if parts == 1 {
-                    fields.push((
-                        String::from_utf8(field.name().to_vec()).unwrap(),
-                        field.text(),
-                    ));
-                }
+            Event::Field(field) if parts == 1 => {
+                let name = String::from_utf8(field.name().to_vec()).unwrap();
+                fields.push((name, field.text()));
             }
             Event::HeaderEnd { content, .. } if content.kind() == Kind::Leaf => {
                 decoder = Some((TransferDecoder::new(content.encoding()), Vec::new()));

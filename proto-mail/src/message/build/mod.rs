@@ -5,6 +5,11 @@
 //! section 2.1.1), and what is not ASCII is written in encoded words, RFC 2231 parameters and encodings that
 //! any relay since 1982 carries: the output is 7-bit.
 
+mod body;
+mod field;
+
+use self::body::{base64_lines, choose, crlf, quoted_printable};
+use self::field::{MAX_LINE, Words, address_words, field, param_words, text_words};
 use super::address::is_dot_atom;
 use super::date::DateTime;
 use super::params::Encoding;
@@ -12,17 +17,6 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-/// Characters of a line, its end not counted, where it can be folded (RFC 5322 section 2.1.1).
-const MAX_LINE: usize = 78;
-/// Octets of a line of a body, its end not counted (RFC 5321 section 4.5.3.1.6).
-const MAX_BODY_LINE: usize = 998;
-/// Characters of an encoded word: room for a name of a field before it. RFC 2047 section 2 allows 75.
-const MAX_WORD: usize = 62;
-/// Base64 digits of a line, and characters of a line of quoted-printable (RFC 2045 sections 6.7, 6.8).
-const MAX_ENCODED_LINE: usize = 76;
 
 /// Why a message cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -260,9 +254,6 @@ pub struct Builder {
     fields: Vec<(String, Words)>,
 }
 
-/// A value, cut where it may be folded: before each of these.
-type Words = Vec<String>;
-
 impl Builder {
     /// A message from somebody. There is no `Bcc`: whom it goes to says the envelope.
     #[must_use]
@@ -473,15 +464,9 @@ fn write_fields(
         param_words("boundary", boundary, &mut words);
     }
     field("Content-Type", &words, out);
-    match encoding {
-        Some(encoding @ (Encoding::QuotedPrintable | Encoding::Base64)) => {
-            field(
-                "Content-Transfer-Encoding",
-                &Vec::from([encoding.as_str().to_owned()]),
-                out,
-            );
-        }
-        _ => {}
+    if let Some(encoding @ (Encoding::QuotedPrintable | Encoding::Base64)) = encoding {
+        let words = Vec::from([encoding.as_str().to_owned()]);
+        field("Content-Transfer-Encoding", &words, out);
     }
     for (name, value) in &body.fields {
         field(name, &Vec::from([value.clone()]), out);
@@ -494,269 +479,6 @@ fn write_fields(
         field("Content-Disposition", &words, out);
     }
     out.extend_from_slice(b"\r\n");
-}
-
-/// Writes a field, folded before words where its line would be too long.
-fn field(name: &str, words: &Words, out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
-    out.push(b':');
-    let mut column = name.len().saturating_add(1);
-    for (index, word) in words.iter().enumerate() {
-        let len = word.len().saturating_add(1);
-        if index > 0 && column.saturating_add(len) > MAX_LINE {
-            out.extend_from_slice(b"\r\n");
-            column = 0;
-        }
-        out.push(b' ');
-        out.extend_from_slice(word.as_bytes());
-        column = column.saturating_add(len);
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-fn address_words(list: &[Sender]) -> Words {
-    let mut words = Words::new();
-    for (index, sender) in list.iter().enumerate() {
-        let comma = if index.saturating_add(1) < list.len() {
-            ","
-        } else {
-            ""
-        };
-        if sender.name.is_empty() {
-            words.push(format!("{}{comma}", sender.address));
-            continue;
-        }
-        words.extend(phrase_words(&sender.name));
-        words.push(format!("<{}>{comma}", sender.address));
-    }
-    words
-}
-
-/// A name as words: atoms, one quoted string, or encoded words.
-fn phrase_words(name: &str) -> Words {
-    let is_plain = |character: char| character == ' ' || character.is_ascii_graphic();
-    if !name.chars().all(is_plain) || name.contains("=?") || name.len() > MAX_BODY_LINE {
-        // Of a phrase nothing stays plain, so that no comma or bracket can be seen in it.
-        return encoded_words(name);
-    }
-    let is_atoms = name
-        .split(' ')
-        .all(|word| !word.is_empty() && word.bytes().all(super::address::is_atext));
-    if is_atoms {
-        return name.split(' ').map(ToOwned::to_owned).collect();
-    }
-    let mut quoted = String::from("\"");
-    for character in name.chars() {
-        if matches!(character, '"' | '\\') {
-            quoted.push('\\');
-        }
-        quoted.push(character);
-    }
-    quoted.push('"');
-    if quoted.len() > MAX_LINE.saturating_sub(20) {
-        return encoded_words(name);
-    }
-    Vec::from([quoted])
-}
-
-/// Text as words: as it stands where that is ASCII that can be folded, or else encoded.
-fn text_words(text: &str) -> Words {
-    let is_plain = text
-        .chars()
-        .all(|character| character == ' ' || character.is_ascii_graphic());
-    let is_foldable = text
-        .split(' ')
-        .all(|word| word.len() < MAX_LINE.saturating_sub(1));
-    // Blanks at an end or in a row would not survive folding.
-    let is_tidy = text.trim() == text && !text.contains("  ");
-    if is_plain && is_foldable && is_tidy && !text.contains("=?") {
-        return text.split(' ').map(ToOwned::to_owned).collect();
-    }
-    encoded_words(text)
-}
-
-/// Text in encoded words (RFC 2047), none of which splits a character: in Q or B, whichever is shorter.
-fn encoded_words(text: &str) -> Words {
-    let is_q_char =
-        |octet: u8| octet.is_ascii_alphanumeric() || b"!*+-/".contains(&octet) || octet == b' ';
-    let escaped = text.bytes().filter(|octet| !is_q_char(*octet)).count();
-    let q_len = text.len().saturating_add(escaped.saturating_mul(2));
-    let is_q = q_len.saturating_mul(3) <= text.len().saturating_mul(4);
-    let room = MAX_WORD.saturating_sub("=?utf-8?q??=".len());
-    let mut words = Words::new();
-    let mut word = String::new();
-    let mut octets: Vec<u8> = Vec::new();
-    for character in text.chars() {
-        let mut buffer = [0; 4];
-        let encoded = character.encode_utf8(&mut buffer).as_bytes();
-        if is_q {
-            let mut piece = String::new();
-            for &octet in encoded {
-                match octet {
-                    b' ' => piece.push('_'),
-                    octet if is_q_char(octet) => piece.push(char::from(octet)),
-                    octet => piece.push_str(&format!("={octet:02X}")),
-                }
-            }
-            if word.len().saturating_add(piece.len()) > room {
-                words.push(format!("=?utf-8?q?{word}?="));
-                word.clear();
-            }
-            word.push_str(&piece);
-        } else {
-            let len = octets.len().saturating_add(encoded.len());
-            if len.div_ceil(3).saturating_mul(4) > room {
-                words.push(format!("=?utf-8?b?{}?=", STANDARD.encode(&octets)));
-                octets.clear();
-            }
-            octets.extend_from_slice(encoded);
-        }
-    }
-    if is_q {
-        words.push(format!("=?utf-8?q?{word}?="));
-    } else {
-        words.push(format!("=?utf-8?b?{}?=", STANDARD.encode(&octets)));
-    }
-    words
-}
-
-/// A parameter behind the words of a field: as a token, quoted, or in the pieces of RFC 2231.
-fn param_words(name: &str, value: &str, words: &mut Words) {
-    if let Some(last) = words.last_mut() {
-        last.push(';');
-    }
-    let room = MAX_LINE.saturating_sub(name.len()).saturating_sub(12);
-    let is_plain = value
-        .chars()
-        .all(|character| character == ' ' || character.is_ascii_graphic());
-    if is_plain && is_token(value) && value.len() <= room {
-        words.push(format!("{name}={value}"));
-        return;
-    }
-    let escapes = value
-        .bytes()
-        .filter(|octet| matches!(octet, b'"' | b'\\'))
-        .count();
-    if is_plain && value.len().saturating_add(escapes) <= room && !value.contains("=?") {
-        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
-        words.push(format!("{name}=\"{quoted}\""));
-        return;
-    }
-    let mut pieces: Vec<String> = Vec::from([String::from("utf-8''")]);
-    for octet in value.bytes() {
-        // RFC 2231 section 7: `attribute-char`.
-        let is_plain = octet.is_ascii_alphanumeric() || b"!#$&+-.^_`{|}~".contains(&octet);
-        let piece = if is_plain {
-            char::from(octet).to_string()
-        } else {
-            format!("%{octet:02X}")
-        };
-        match pieces.last_mut() {
-            Some(last) if last.len().saturating_add(piece.len()) <= room => last.push_str(&piece),
-            _ => pieces.push(piece),
-        }
-    }
-    if let [only] = pieces.as_slice() {
-        words.push(format!("{name}*={only}"));
-        return;
-    }
-    let last = pieces.len().saturating_sub(1);
-    for (index, piece) in pieces.iter().enumerate() {
-        let end = if index < last { ";" } else { "" };
-        words.push(format!("{name}*{index}*={piece}{end}"));
-    }
-}
-
-/// The encoding of a body that any relay carries: none when it is lines of ASCII, or else the shorter one of
-/// the other two for text, base64 for what is no text.
-fn choose(octets: &[u8], is_text: bool) -> Encoding {
-    let is_lines = octets.is_ascii()
-        && !octets.contains(&0)
-        && octets.split(|octet| *octet == b'\n').all(|line| {
-            line.len() <= MAX_BODY_LINE
-                && !line.strip_suffix(b"\r").unwrap_or(line).contains(&b'\r')
-        })
-        && memchr::memchr_iter(b'\n', octets)
-            .all(|lf| lf.checked_sub(1).and_then(|before| octets.get(before)) == Some(&b'\r'));
-    // A last line without an end would get one on its way.
-    let is_ended = octets.is_empty() || octets.ends_with(b"\r\n") || is_text;
-    if is_lines && is_ended {
-        return Encoding::SevenBit;
-    }
-    let escaped = octets.iter().filter(|octet| !is_qp_plain(**octet)).count();
-    if is_text && escaped.saturating_mul(6) < octets.len() {
-        Encoding::QuotedPrintable
-    } else {
-        Encoding::Base64
-    }
-}
-
-fn is_qp_plain(octet: u8) -> bool {
-    (octet.is_ascii_graphic() && octet != b'=') || matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
-}
-
-/// Text with CRLF as quoted-printable (RFC 2045 section 6.7). Dots and `From` at the front of a line are
-/// escaped, for those who change them on the way.
-fn quoted_printable(octets: &[u8], out: &mut Vec<u8>) {
-    let mut lines = octets.split(|octet| *octet == b'\n').peekable();
-    while let Some(line) = lines.next() {
-        let is_last = lines.peek().is_none();
-        let line = if is_last {
-            line
-        } else {
-            line.strip_suffix(b"\r").unwrap_or(line)
-        };
-        let mut column = 0_usize;
-        for (index, &octet) in line.iter().enumerate() {
-            let is_end = index.saturating_add(1) == line.len();
-            let is_odd_front = index == 0 && (octet == b'.' || line.starts_with(b"From "));
-            let is_plain = is_qp_plain(octet)
-                && !matches!(octet, b'\r')
-                && !(is_end && matches!(octet, b' ' | b'\t'))
-                && !is_odd_front;
-            let len = if is_plain { 1 } else { 3 };
-            // Room for the soft break.
-            if column.saturating_add(len) >= MAX_ENCODED_LINE {
-                out.extend_from_slice(b"=\r\n");
-                column = 0;
-            }
-            if is_plain {
-                out.push(octet);
-            } else {
-                out.extend_from_slice(format!("={octet:02X}").as_bytes());
-            }
-            column = column.saturating_add(len);
-        }
-        if !is_last {
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-}
-
-fn base64_lines(octets: &[u8], out: &mut Vec<u8>) {
-    let per_line = MAX_ENCODED_LINE.saturating_div(4).saturating_mul(3);
-    for line in octets.chunks(per_line) {
-        out.extend_from_slice(STANDARD.encode(line).as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
-/// Any line end becomes CRLF.
-fn crlf(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
-        out.extend_from_slice(rest.get(..at).unwrap_or_default());
-        out.extend_from_slice(b"\r\n");
-        let len = if rest.get(at..).is_some_and(|end| end.starts_with(b"\r\n")) {
-            2
-        } else {
-            1
-        };
-        rest = rest.get(at.saturating_add(len)..).unwrap_or_default();
-    }
-    out.extend_from_slice(rest);
-    out
 }
 
 /// CRLF alone is a line end; but what holds one of its halves is refused as well.
