@@ -15,6 +15,7 @@
 pub mod dns;
 pub mod idle;
 pub mod measure;
+pub mod message;
 pub mod pop3;
 
 /// Work to be repeated. What it returns depends on all that it did, so that nothing is optimised
@@ -46,6 +47,7 @@ impl core::fmt::Debug for Case {
 pub fn cases() -> Vec<Case> {
     let mut cases = dns::cases();
     cases.extend(pop3::cases());
+    cases.extend(message::cases());
     cases.extend(idle::cases());
     cases
 }

@@ -30,6 +30,7 @@ mod dns_servers;
 mod dns_world;
 mod dns_zones;
 mod http2;
+mod message;
 mod pop3;
 mod pop3_client;
 mod pop3_pair;
@@ -49,6 +50,7 @@ pub use http2::{
     http2_client_script, http2_frame, http2_hpack_decode, http2_hpack_inverse, http2_pair,
     http2_server_script,
 };
+pub use message::{mail_addresses, mail_date, mail_field, mail_message, mail_transfer, mail_words};
 pub use pop3::{
     dot_inverse, pop3_capability, pop3_command, pop3_inverse, pop3_lines_dots, pop3_reply,
     sasl_plain,
@@ -107,4 +109,10 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
     ("smtp_server_cuts", smtp_server_cuts),
+    ("mail_message", mail_message),
+    ("mail_field", mail_field),
+    ("mail_addresses", mail_addresses),
+    ("mail_date", mail_date),
+    ("mail_words", mail_words),
+    ("mail_transfer", mail_transfer),
 ];

@@ -151,34 +151,47 @@ impl<'a> Field<'a> {
         Disposition::parse(self.raw_value())
     }
 
-    /// Looks at each octet once.
+    /// Looks at each octet once; more closely where something is odd.
     pub(super) fn inspect(&self) -> Repairs {
+        let (mut all, mut nul, mut cr, mut lf) = (0_u8, 0_usize, 0_usize, 0_usize);
+        for &octet in self.raw {
+            all |= octet;
+            nul = nul.wrapping_add(usize::from(octet == 0));
+            cr = cr.wrapping_add(usize::from(octet == b'\r'));
+            lf = lf.wrapping_add(usize::from(octet == b'\n'));
+        }
+        let is_plain = all < 128 && nul == 0 && cr == 1 && lf == 1 && self.raw.ends_with(b"\r\n");
+        if is_plain {
+            return Repairs::NONE;
+        }
+        self.inspect_closely(nul > 0)
+    }
+
+    fn inspect_closely(&self, has_nul: bool) -> Repairs {
         let mut repairs = Repairs::NONE;
-        if !self.raw.is_ascii() && core::str::from_utf8(self.raw).is_err() {
+        if core::str::from_utf8(self.raw).is_err() {
             repairs.insert(Repairs::EIGHT_BIT_HEADER);
         }
-        if memchr::memchr(0, self.raw).is_some() {
+        if has_nul {
             repairs.insert(Repairs::NUL);
         }
-        let mut lines = 0_usize;
-        let mut start = 0;
-        for lf in memchr::memchr_iter(b'\n', self.raw) {
-            let line = self.raw.get(start..lf).unwrap_or_default();
-            let text = line.strip_suffix(b"\r").unwrap_or_else(|| {
-                repairs.insert(Repairs::BARE_LF);
-                line
-            });
-            if lines > 0 && text.trim_ascii().is_empty() {
+        let mut is_first = true;
+        for line in self.raw.split_inclusive(|octet| *octet == b'\n') {
+            let text = match line {
+                [text @ .., b'\r', b'\n'] => text,
+                [text @ .., b'\n'] => {
+                    repairs.insert(Repairs::BARE_LF);
+                    text
+                }
+                text => text,
+            };
+            if !is_first && text.trim_ascii().is_empty() {
                 repairs.insert(Repairs::BLANK_FOLD);
             }
             if memchr::memchr(b'\r', text).is_some() {
                 repairs.insert(Repairs::BARE_CR);
             }
-            lines = lines.saturating_add(1);
-            start = lf.saturating_add(1);
-        }
-        if memchr::memchr(b'\r', self.raw.get(start..).unwrap_or_default()).is_some() {
-            repairs.insert(Repairs::BARE_CR);
+            is_first = false;
         }
         repairs
     }

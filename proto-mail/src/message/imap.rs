@@ -117,7 +117,7 @@ impl Tree {
     }
 
     fn lines(&self, id: PartId, out: &mut Vec<u8>) {
-        number(self.part(id).map_or(0, super::Part::lines), out);
+        number(self.part(id).and_then(super::Part::lines).unwrap_or(0), out);
     }
 
     /// The end of a body that is no multipart.

@@ -97,6 +97,34 @@ impl Base64 {
     pub(super) fn decode(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let mut rest = piece;
         while !rest.is_empty() {
+            let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |lf| lf.saturating_add(1));
+            let (line, after) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+            rest = after;
+            if !self.decode_line(line, out) {
+                self.decode_any(line, out);
+            }
+        }
+        self.flush_groups(out);
+    }
+
+    /// Decodes a line of whole groups, which is what nearly all lines are; says whether it was one.
+    fn decode_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> bool {
+        if !self.digits.is_empty() || self.is_padded {
+            return false;
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let start = out.len();
+        let is_decoded = text.len() & 3 == 0 && ENGINE.decode_vec(text, out).is_ok();
+        if !is_decoded {
+            out.truncate(start);
+        }
+        is_decoded
+    }
+
+    fn decode_any(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let mut rest = piece;
+        while !rest.is_empty() {
             let run = rest
                 .iter()
                 .position(|octet| !is_digit(*octet))
@@ -176,6 +204,60 @@ pub(super) struct QuotedPrintable {
 
 impl QuotedPrintable {
     pub(super) fn decode(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let mut rest = piece;
+        while let Some(lf) = memchr::memchr(b'\n', rest) {
+            let (line, after) = rest
+                .split_at_checked(lf.saturating_add(1))
+                .unwrap_or((rest, &[]));
+            rest = after;
+            if self.held.is_empty() {
+                self.decode_line(line, out);
+            } else {
+                self.decode_any(line, out);
+            }
+        }
+        self.decode_any(rest, out);
+    }
+
+    /// Decodes a line with its LF.
+    fn decode_line(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let bare = text.strip_suffix(b"\r").unwrap_or(text);
+        let blanks = bare
+            .iter()
+            .rev()
+            .take_while(|octet| matches!(octet, b' ' | b'\t'))
+            .count();
+        if blanks > 0 || memchr::memchr(b'\r', bare).is_some() {
+            return self.decode_any(line, out);
+        }
+        let mut rest = bare;
+        while let Some(at) = memchr::memchr(b'=', rest) {
+            let (plain, escape) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+            out.extend_from_slice(plain);
+            match escape {
+                // A soft line break.
+                [b'='] => return,
+                [b'=', high, low, after @ ..] if push_hex(*high, *low, out) => rest = after,
+                _ => {
+                    rest = escape;
+                    break;
+                }
+            }
+        }
+        if rest.first() == Some(&b'=') {
+            // Something that is no escape.
+            let from = line
+                .len()
+                .saturating_sub(rest.len())
+                .saturating_sub(line.len().saturating_sub(bare.len()));
+            return self.decode_any(line.get(from..).unwrap_or_default(), out);
+        }
+        out.extend_from_slice(rest);
+        out.extend_from_slice(line.get(bare.len()..).unwrap_or_default());
+    }
+
+    fn decode_any(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let mut rest = piece;
         while let Some((first, tail)) = rest.split_first() {
             match self.held.as_slice() {

@@ -128,9 +128,9 @@ impl Part {
         self.end.body()
     }
 
-    /// Line feeds in its body.
+    /// Line feeds in its body, where they were [counted](PartEnd::lines).
     #[must_use]
-    pub fn lines(&self) -> u64 {
+    pub fn lines(&self) -> Option<u64> {
         self.end.lines
     }
 
@@ -311,7 +311,7 @@ impl Tree {
                 header_start: offset,
                 body_start: offset,
                 body_end: offset,
-                lines: 0,
+                lines: None,
                 repairs: Repairs::NONE,
             },
             parent,

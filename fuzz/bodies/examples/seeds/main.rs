@@ -14,6 +14,7 @@ mod bittorrent;
 mod dns;
 mod dns_zones;
 mod http2;
+mod message;
 mod pop3;
 mod smtp;
 
@@ -35,7 +36,7 @@ fn main() {
         .chain(smtp::seeds())
         .chain(dns_zones::seeds())
         .chain(http2::seeds())
-        .chain(pop3::seeds())
+        .chain(message::seeds())
         .collect();
     for (target, name, data) in &seeds {
         let dir = corpus.join(target);

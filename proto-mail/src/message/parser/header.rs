@@ -281,6 +281,7 @@ impl Parser {
         let mut repairs = Repairs::NONE;
         let mut boundary = None;
         let mut is_digest = false;
+        let mut is_text = false;
         if let Some(entity) = self.stack.last() {
             content.encoding = entity.encoding;
             content.has_type = entity.has_content_type;
@@ -292,6 +293,11 @@ impl Parser {
                 entity.encoding,
                 Encoding::SevenBit | Encoding::EightBit | Encoding::Binary
             );
+            is_text = match essence {
+                None => !entity.in_digest,
+                Some(None) => true,
+                Some(Some((kind, _))) => kind.eq_ignore_ascii_case(b"text"),
+            };
             match essence {
                 Some(None) => {
                     repairs.insert(Repairs::MALFORMED_CONTENT_TYPE);
@@ -347,6 +353,7 @@ impl Parser {
         }
         if let Some(entity) = self.stack.last_mut() {
             entity.kind = content.kind;
+            entity.counts_lines = is_text || content.kind == Kind::Message;
             entity.is_digest = is_digest && boundary.is_some();
             entity.repairs.insert(repairs);
             if let Some(boundary) = boundary {

@@ -166,8 +166,9 @@ pub struct PartEnd {
     pub body_start: u64,
     /// Where its body ends. The line end before a delimiter is not of the body.
     pub body_end: u64,
-    /// Line feeds in its body.
-    pub lines: u64,
+    /// Line feeds in its body. They are counted in texts and in all that is inside of a message inside,
+    /// which is where IMAP wants to know them; nothing elsewhere.
+    pub lines: Option<u64>,
     /// What was not as it should be, in this entity alone.
     pub repairs: Repairs,
 }
@@ -285,8 +286,10 @@ pub struct Parser {
     delimiters: usize,
     /// Octets that were handed out.
     offset: u64,
-    /// Line feeds that were handed out.
+    /// Line feeds that were handed out, while they were counted.
     lines: u64,
+    /// Open entities in which they are counted.
+    counting: usize,
     /// Whether nothing more will come.
     is_finished: bool,
     /// Octets that were taken and not handed out: an incomplete field or delimiter.
@@ -329,6 +332,7 @@ struct Entity {
     body_start: u64,
     /// Line feeds before its body.
     lines: u64,
+    counts_lines: bool,
     repairs: Repairs,
     /// Fields that may stand once, and were there.
     seen: u32,
@@ -400,6 +404,7 @@ impl Parser {
             delimiters: 0,
             offset: 0,
             lines: 0,
+            counting: 0,
             is_finished: false,
             held: Vec::new(),
             given: Vec::new(),
@@ -540,15 +545,20 @@ impl Parser {
             Source::Input(data) => data,
             Source::Given => &self.given,
         };
-        let lines = memchr::memchr_iter(b'\n', data).count();
         self.offset = self.offset.saturating_add(count(data.len()));
-        self.lines = self.lines.saturating_add(count(lines));
+        if self.counting > 0 {
+            let lines = memchr::memchr_iter(b'\n', data).count();
+            self.lines = self.lines.saturating_add(count(lines));
+        }
         match *step {
             Step::HeaderEnd { ref content, .. } => {
                 let (offset, lines) = (self.offset, self.lines);
                 if let Some(entity) = self.stack.last_mut() {
                     entity.body_start = offset;
                     entity.lines = lines;
+                    if entity.counts_lines {
+                        self.counting = self.counting.saturating_add(1);
+                    }
                 }
                 if content.kind == Kind::Message {
                     self.push();
@@ -626,6 +636,7 @@ impl Parser {
             header_start: self.offset,
             body_start: self.offset,
             lines: self.lines,
+            counts_lines: false,
             repairs: Repairs::NONE,
             seen: 0,
             fields: 0,
@@ -643,6 +654,10 @@ impl Parser {
     /// Ends the innermost entity at the offset.
     fn pop(&mut self) -> Option<PartEnd> {
         let mut entity = self.stack.pop()?;
+        let is_counted = self.counting > 0;
+        if entity.counts_lines {
+            self.counting = self.counting.saturating_sub(1);
+        }
         if entity.kind == Kind::Multipart && !entity.is_closed {
             self.delimiters = self.delimiters.saturating_sub(1);
             entity.repairs.insert(Repairs::MISSING_CLOSE);
@@ -655,7 +670,7 @@ impl Parser {
             header_start: entity.header_start,
             body_start: entity.body_start,
             body_end: self.offset,
-            lines: self.lines.saturating_sub(entity.lines),
+            lines: is_counted.then(|| self.lines.saturating_sub(entity.lines)),
             repairs: entity.repairs,
         })
     }
