@@ -66,6 +66,7 @@ pub fn idle_peer(pieces: u32) -> Connection {
     };
     ours.accept(ask, torrent)
         .expect("the torrent that was asked for");
+    settle(&mut peer, &mut ours, &mut events);
     let mut half = Bitfield::new(pieces);
     for piece in (0..pieces).step_by(2) {
         half.set(piece, true);

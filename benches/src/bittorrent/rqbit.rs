@@ -109,6 +109,7 @@ impl Ring {
 impl Peer for Rqbit {
     const NAME: &'static str = "librqbit-peer-protocol 9.1.0";
     type Reader = Ring;
+    type Buffer = Vec<u8>;
 
     fn reader() -> Ring {
         Ring {

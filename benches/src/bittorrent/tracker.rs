@@ -17,8 +17,8 @@ const NOW: Duration = Duration::from_secs(1);
 /// Peers in each reply.
 const WANT: u32 = 50;
 
-/// How peers are spread over torrents: the torrent of rank `r` has a share of `1/r`, as swarms of
-/// public trackers have.
+/// How peers are spread over torrents: the torrent of rank `r` has a share of about `1/r`, as the
+/// swarms of public trackers have.
 #[derive(Clone, Copy, Debug)]
 pub struct Population {
     /// All peers of all torrents.
@@ -29,11 +29,11 @@ pub struct Population {
 
 /// A peer of a population, and where it is.
 fn member(population: Population, number: usize) -> (IpAddr, Announce) {
-    // Squared: the first torrents get most of it.
-    let place = scramble(number) % 1_000_000;
-    let rank = place * place / 1_000_000 * population.torrents / 1_000_000;
+    let place = f64::from(u32::try_from(scramble(number)).unwrap_or(0)) / f64::from(u32::MAX);
+    let torrents = u32::try_from(population.torrents).unwrap_or(u32::MAX);
+    let rank = f64::from(torrents).powf(place).floor();
     let mut announce = Announce::new(
-        Sha1Hash::of(&rank.to_be_bytes()),
+        Sha1Hash::of(&rank.to_bits().to_be_bytes()),
         PeerId([7; 20]),
         u16::try_from(number % 60_000).unwrap_or(0) + 1024,
     );

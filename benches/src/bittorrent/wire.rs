@@ -117,6 +117,8 @@ pub trait Peer: 'static {
     const NAME: &'static str;
     /// What it reads with, its buffer included.
     type Reader: 'static;
+    /// What it writes into.
+    type Buffer: Default + 'static;
 
     /// A reader with an empty buffer.
     fn reader() -> Self::Reader;
@@ -125,12 +127,13 @@ pub trait Peer: 'static {
     fn read(reader: &mut Self::Reader, data: &[u8], sum: &mut Sum);
 
     /// Writes all messages, blocks included, into a buffer that is used again; gives the length.
-    fn write(traffic: &Traffic, buffer: &mut Vec<u8>) -> usize;
+    fn write(traffic: &Traffic, buffer: &mut Self::Buffer) -> usize;
 }
 
 impl Peer for Ours {
     const NAME: &'static str = "proto-bittorrent";
     type Reader = (Decoder, BytesMut);
+    type Buffer = BytesMut;
 
     fn reader() -> Self::Reader {
         Self::Reader::default()
@@ -150,15 +153,12 @@ impl Peer for Ours {
         }
     }
 
-    fn write(traffic: &Traffic, buffer: &mut Vec<u8>) -> usize {
-        let mut out = BytesMut::from(core::mem::take(buffer).as_slice());
-        out.clear();
+    fn write(traffic: &Traffic, buffer: &mut BytesMut) -> usize {
+        buffer.clear();
         for &message in traffic.messages() {
-            traffic.message(message).encode(&mut out);
+            traffic.message(message).encode(buffer);
         }
-        let len = out.len();
-        *buffer = out.into();
-        len
+        buffer.len()
     }
 }
 
@@ -177,7 +177,7 @@ fn read_job<P: Peer>(traffic: &Traffic) -> (&'static str, Job) {
 
 fn write_job<P: Peer>(traffic: &Traffic) -> (&'static str, Job) {
     let traffic = traffic.clone();
-    let mut buffer = Vec::new();
+    let mut buffer = P::Buffer::default();
     let write = move || u64::try_from(P::write(&traffic, &mut buffer)).unwrap_or(0);
     (P::NAME, Box::new(write))
 }
