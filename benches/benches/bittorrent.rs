@@ -31,7 +31,7 @@ fn read<B: Bencode>(bencher: Bencher<'_, '_>, label: &str) {
 #[cfg_attr(feature = "bittorrent-peers", divan::bench(types = [Ours, Rqbit, BtBencode, SerdeBencode], args = torrents()))]
 #[cfg_attr(not(feature = "bittorrent-peers"), divan::bench(types = [Ours], args = torrents()))]
 fn torrent<T: Torrents>(bencher: Bencher<'_, '_>, label: &str) {
-    let octets = document(label);
+    let octets = bytes::Bytes::from(document(label));
     let count = BytesCount::of_slice(&octets);
     bencher.counter(count).bench_local(|| T::load(&octets));
 }

@@ -31,6 +31,7 @@ pub use rqbit::Rqbit;
 pub use serde_peers::{BtBencode, SerdeBencode};
 
 use crate::{Case, Job};
+use bytes::Bytes;
 
 /// A library that reads bencode.
 pub trait Bencode: 'static {
@@ -51,7 +52,7 @@ pub trait Torrents: 'static {
     const NAME: &'static str;
 
     /// Parses a torrent; sums up the lengths of its files and of its piece hashes.
-    fn load(octets: &[u8]) -> Option<u64>;
+    fn load(octets: &Bytes) -> Option<u64>;
 }
 
 /// What is told of a document: the sum of its numbers, so that all libraries can be compared.
@@ -157,7 +158,7 @@ fn read_case(label: &'static str) -> Case {
 )]
 fn torrent_case(label: &'static str) -> Case {
     fn job<T: Torrents>(label: &str) -> (&'static str, Job) {
-        let octets = document(label);
+        let octets = Bytes::from(document(label));
         (T::NAME, Box::new(move || T::load(&octets).unwrap_or(0)))
     }
     let mut jobs = vec![job::<Ours>(label)];

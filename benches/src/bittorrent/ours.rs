@@ -48,10 +48,8 @@ impl Bencode for Ours {
 impl Torrents for Ours {
     const NAME: &'static str = "proto-bittorrent";
 
-    fn load(octets: &[u8]) -> Option<u64> {
-        // What is handed in is owned, as what was read from a file is.
-        let octets = Bytes::copy_from_slice(octets);
-        let torrent = Metainfo::parse(octets, &metainfo::Limits::default()).ok()?;
+    fn load(octets: &Bytes) -> Option<u64> {
+        let torrent = Metainfo::parse(octets.clone(), &metainfo::Limits::default()).ok()?;
         let files = torrent.files().map(|file| file.len()).sum::<u64>();
         Some(files.wrapping_add(u64::from(torrent.piece_count()) * 20))
     }

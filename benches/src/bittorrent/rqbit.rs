@@ -2,6 +2,7 @@
 
 use super::wire::{Peer, Sum};
 use super::{Bencode, Digest, Torrents};
+use bytes::Bytes;
 use librqbit_bencode::{BencodeValueBorrowed, dyn_from_bytes, from_bytes};
 use librqbit_buffers::ByteBuf;
 use librqbit_core::torrent_metainfo::TorrentMetaV1Borrowed;
@@ -51,7 +52,7 @@ impl Bencode for Rqbit {
 impl Torrents for Rqbit {
     const NAME: &'static str = "librqbit-core 9.1.0";
 
-    fn load(octets: &[u8]) -> Option<u64> {
+    fn load(octets: &Bytes) -> Option<u64> {
         let torrent: TorrentMetaV1Borrowed<'_> = from_bytes(octets).ok()?;
         let info = &torrent.info.data;
         let is_pad = |attr: &Option<ByteBuf<'_>>| {

@@ -2,6 +2,7 @@
 
 use super::{Bencode, Digest, Torrents};
 use bt_bencode::Value as BtValue;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_bencode::value::Value as SerdeValue;
 use serde_bytes::ByteBuf;
@@ -141,7 +142,7 @@ impl Bencode for SerdeBencode {
 impl Torrents for BtBencode {
     const NAME: &'static str = "bt_bencode 0.8.2";
 
-    fn load(octets: &[u8]) -> Option<u64> {
+    fn load(octets: &Bytes) -> Option<u64> {
         sum(&bt_bencode::from_slice(octets).ok()?)
     }
 }
@@ -149,7 +150,7 @@ impl Torrents for BtBencode {
 impl Torrents for SerdeBencode {
     const NAME: &'static str = "serde_bencode 0.2.4";
 
-    fn load(octets: &[u8]) -> Option<u64> {
+    fn load(octets: &Bytes) -> Option<u64> {
         sum(&serde_bencode::from_bytes(octets).ok()?)
     }
 }

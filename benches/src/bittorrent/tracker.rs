@@ -64,14 +64,18 @@ fn filled(population: Population) -> Store {
 /// Announces of peers that are known, at a store that holds a population; one a call.
 #[must_use]
 pub fn announces(population: Population) -> Job {
-    let mut store = filled(population);
-    // As many askers as a cache does not hold, in an order that no prefetcher knows.
-    let askers = population.peers.min(65_536);
-    let askers: Vec<_> = (0..askers)
-        .map(|index| member(population, scramble(index * 31 + 7) % population.peers))
-        .collect();
+    // Made when it is needed first: it takes its time.
+    let mut made = None;
     let mut next = 0;
     Box::new(move || {
+        let (store, askers) = made.get_or_insert_with(|| {
+            // As many askers as a cache does not hold, in an order that no prefetcher knows.
+            let number = |index| scramble(index * 31 + 7) % population.peers;
+            let askers: Vec<_> = (0..population.peers.min(65_536))
+                .map(|index| member(population, number(index)))
+                .collect();
+            (filled(population), askers)
+        });
         let (ip, announce) = &askers[next];
         next = (next + 1) % askers.len();
         let answer = store.announce(NOW, *ip, announce).expect("a known peer");
@@ -83,40 +87,48 @@ pub fn announces(population: Population) -> Job {
 /// reply.
 #[must_use]
 pub fn udp_announces(population: Population) -> Job {
-    let mut store = filled(population);
-    let mut server = Server::new(NOW, Limits::default(), [6; 32]);
     let local = LocalId(0);
-    let askers: Vec<_> = (0..population.peers.min(65_536))
-        .map(|index| {
-            let number = scramble(index * 31 + 7) % population.peers;
-            let (ip, announce) = member(population, number);
-            let from = SocketAddr::new(ip, announce.port);
-            let connection = connect(&mut server, local, from);
-            let request = Request::Announce {
-                connection,
-                transaction: 9,
-                announce,
-                url_data: Vec::new(),
-            };
-            let mut datagram = Vec::new();
-            request.encode(&mut datagram);
-            (from, datagram)
-        })
-        .collect();
+    let mut made = None;
     let mut next = 0;
     Box::new(move || {
+        let (store, server, askers) = made.get_or_insert_with(|| {
+            let mut server = Server::new(NOW, Limits::default(), [6; 32]);
+            let number = |index| scramble(index * 31 + 7) % population.peers;
+            let askers: Vec<_> = (0..population.peers.min(65_536))
+                .map(|index| datagram(population, number(index), &mut server, local))
+                .collect();
+            (filled(population), server, askers)
+        });
         let (from, datagram) = &askers[next];
         next = (next + 1) % askers.len();
         server.handle_datagram(NOW, local, *from, datagram);
         let event = server.poll_event().expect("an announce");
-        server
-            .serve(&mut store, NOW, event)
-            .expect("an open question");
+        server.serve(store, NOW, event).expect("an open question");
         match server.poll_transmit(NOW) {
             Some(Transmit::Datagram { payload, .. }) => u64::try_from(payload.len()).unwrap_or(0),
             _ => 0,
         }
     })
+}
+
+/// An announce of that peer, with a connection id that the server knows.
+fn datagram(
+    population: Population,
+    number: usize,
+    server: &mut Server,
+    local: LocalId,
+) -> (SocketAddr, Vec<u8>) {
+    let (ip, announce) = member(population, number);
+    let from = SocketAddr::new(ip, announce.port);
+    let request = Request::Announce {
+        connection: connect(server, local, from),
+        transaction: 9,
+        announce,
+        url_data: Vec::new(),
+    };
+    let mut datagram = Vec::new();
+    request.encode(&mut datagram);
+    (from, datagram)
 }
 
 fn connect(server: &mut Server, local: LocalId, from: SocketAddr) -> u64 {

@@ -351,12 +351,8 @@ impl Response {
                 seeders,
                 peers,
             } => {
-                dst.put_u32(1);
-                dst.put_u32(*transaction);
-                dst.put_u32(*interval);
-                dst.put_u32(*leechers);
-                dst.put_u32(*seeders);
-                peers.iter().for_each(|peer| compact::push(dst, *peer));
+                let numbers = [1, *transaction, *interval, *leechers, *seeders];
+                encode_announce(dst, numbers, peers.iter().copied());
             }
             Self::Scrape {
                 transaction,
@@ -380,6 +376,20 @@ impl Response {
             }
         }
     }
+}
+
+/// Appends a reply to an announce: five numbers, and peers of one family.
+pub(super) fn encode_announce(
+    dst: &mut Vec<u8>,
+    numbers: [u32; 5],
+    peers: impl Iterator<Item = SocketAddr> + Clone,
+) {
+    // Most are of IPv4; those of IPv6 make it grow.
+    dst.reserve(peers.size_hint().0.saturating_mul(6).saturating_add(20));
+    for number in numbers {
+        dst.put_u32(number);
+    }
+    peers.for_each(|peer| compact::push(dst, peer));
 }
 
 fn need(octets: &[u8], expected: usize) -> Result<(), DecodeError> {
