@@ -274,13 +274,17 @@ pub(super) fn cases(peers: usize) -> Vec<Case> {
         peers: peers.min(1000),
         torrents: 1,
     };
+    let of_some = Population {
+        peers: peers / 10,
+        torrents: peers.div_ceil(1000),
+    };
     let of_many = Population {
         peers,
         torrents: peers.div_ceil(100),
     };
     let told = |population: Population| {
         format!(
-            "announce, {} peers in {} torrents",
+            "announce, {} peers, torrents: {}",
             population.peers, population.torrents
         )
     };
@@ -292,6 +296,11 @@ pub(super) fn cases(peers: usize) -> Vec<Case> {
             "tracker store",
             told(of_one),
             vec![("ours", announces(of_one))],
+        ),
+        case(
+            "tracker store",
+            told(of_some),
+            vec![("ours", announces(of_some))],
         ),
         case(
             "tracker store",

@@ -289,41 +289,55 @@ impl<A: Address> Swarm<A> {
         }
     }
 
-    /// Looks at up to `most` peers; returns how many are gone.
+    /// Looks at up to `most` peers below the place where the last search ended; returns how many are
+    /// gone. A round begins at the end: whoever takes the place of one that is gone was looked at
+    /// before, so that none is left out.
     fn sweep(&mut self, now: u32, most: usize, keys: Keys) -> usize {
-        let mut gone = 0_usize;
-        for _ in 0..most.min(self.peers.len()) {
-            if self.sweep >= self.peers.len() {
-                self.sweep = 0;
-            }
-            match self.peers.get(self.sweep) {
-                Some(peer) if peer.expires <= now => {
-                    self.remove_at(self.sweep, keys);
-                    gone = gone.saturating_add(1);
-                }
-                Some(_) => self.sweep = self.sweep.saturating_add(1),
-                None => break,
-            }
+        let len = self.peers.len();
+        if most >= len {
+            self.sweep = len;
         }
+        let (gone, next) = self.sweep_below(self.sweep, now, most, keys);
+        self.sweep = next;
         gone
     }
 
-    /// Up to `want` peers but the one that asks, from a random place on.
-    fn pick(&self, want: usize, random: &mut Random, asker: Option<usize>) -> Vec<SocketAddr> {
-        let len = self.peers.len();
-        let others = len.saturating_sub(usize::from(asker.is_some()));
+    /// Looks at up to `most` peers below a place; returns how many are gone, and the next place.
+    fn sweep_below(&mut self, mut at: usize, now: u32, most: usize, keys: Keys) -> (usize, usize) {
+        let mut gone = 0_usize;
+        for _ in 0..most.min(self.peers.len()) {
+            if at == 0 || at > self.peers.len() {
+                at = self.peers.len();
+            }
+            at = at.saturating_sub(1);
+            if self.peers.get(at).is_some_and(|peer| peer.expires <= now) {
+                self.remove_at(at, keys);
+                gone = gone.saturating_add(1);
+            }
+        }
+        (gone, at)
+    }
+
+    /// Up to `want` peers but the one that asks, from a place on.
+    fn pick(&self, start: usize, want: usize, asker: Option<usize>) -> Vec<SocketAddr> {
+        let others = self
+            .peers
+            .len()
+            .saturating_sub(usize::from(asker.is_some()));
         let want = want.min(others);
         if want == 0 {
             return Vec::new();
         }
-        let start = if want == others { 0 } else { random.below(len) };
         let mut picked = Vec::with_capacity(want);
-        let (before, after) = self.peers.split_at_checked(start).unwrap_or_default();
+        let (before, after) = match self.peers.split_at_checked(start) {
+            Some(halves) => halves,
+            None => (Default::default(), &self.peers[..]),
+        };
+        let start = before.len();
         let asker = asker.unwrap_or(usize::MAX);
         // In front of the asker and behind it, so that nothing is to be compared on the way.
         for (part, first) in [(after, start), (before, 0)] {
-            let cut = asker.wrapping_sub(first);
-            let (front, back) = match part.split_at_checked(cut) {
+            let (front, back) = match part.split_at_checked(asker.wrapping_sub(first)) {
                 Some((front, back)) => (front, back.get(1..).unwrap_or_default()),
                 None => (part, Default::default()),
             };
@@ -549,8 +563,14 @@ impl Visit<'_> {
         want: usize,
         random: &mut Random,
     ) -> Result<(Change, Vec<SocketAddr>), StoreError> {
+        // Those that are gone are looked for where peers are picked: that part of the memory is
+        // needed anyway, and whoever is gone there is not told.
+        let start = random.below(swarm.peers.len());
+        let end = start.saturating_add(SWEEP).min(swarm.peers.len());
+        let (gone, _) = swarm.sweep_below(end, self.now, SWEEP, self.keys);
+        self.peers = self.peers.saturating_sub(gone);
         let (change, asker) = self.note(swarm, ip)?;
-        Ok((change, swarm.pick(want, random, asker)))
+        Ok((change, swarm.pick(start, want, asker)))
     }
 
     /// What became of the peer, and its place.
@@ -559,8 +579,6 @@ impl Visit<'_> {
         swarm: &mut Swarm<A>,
         ip: A,
     ) -> Result<(Change, Option<usize>), StoreError> {
-        let gone = swarm.sweep(self.now, SWEEP, self.keys);
-        self.peers = self.peers.saturating_sub(gone);
         let port = self.announce.port;
         let known = swarm.find(ip, port, self.keys);
         if self.announce.event == AnnounceEvent::Stopped {

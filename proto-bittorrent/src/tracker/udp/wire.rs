@@ -287,13 +287,10 @@ impl Response {
                 let interval = src.get_u32();
                 let leechers = src.get_u32();
                 let seeders = src.get_u32();
-                let reachable = |peer: &SocketAddr| compact::is_reachable(*peer);
                 let peers = if is_v6 {
-                    let peers = compact::v6(src).map(SocketAddr::V6);
-                    peers.filter(reachable).take(max_peers).collect()
+                    reachable(compact::v6(src).map(SocketAddr::V6), max_peers)
                 } else {
-                    let peers = compact::v4(src).map(SocketAddr::V4);
-                    peers.filter(reachable).take(max_peers).collect()
+                    reachable(compact::v4(src).map(SocketAddr::V4), max_peers)
                 };
                 Ok(Self::Announce {
                     transaction,
@@ -390,6 +387,15 @@ pub(super) fn encode_announce(
         dst.put_u32(number);
     }
     peers.for_each(|peer| compact::push(dst, peer));
+}
+
+/// The first peers that can be reached at all.
+fn reachable(peers: impl ExactSizeIterator<Item = SocketAddr>, most: usize) -> Vec<SocketAddr> {
+    let mut found = Vec::with_capacity(peers.len().min(most));
+    for peer in peers.filter(|peer| compact::is_reachable(*peer)).take(most) {
+        found.push(peer);
+    }
+    found
 }
 
 fn need(octets: &[u8], expected: usize) -> Result<(), DecodeError> {
