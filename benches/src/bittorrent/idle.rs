@@ -54,7 +54,7 @@ pub fn idle_peer(pieces: u32) -> Connection {
     });
     let mut other = Config::new(PeerId(*b"-XX0001-lkjihgfedcba"));
     other.client = Some("another client 1.0".into());
-    let mut ours = Connection::incoming(NOW, config, limits.clone());
+    let mut ours = Connection::incoming(NOW, config, limits.clone(), 1);
     let mut peer = Connection::outgoing(NOW, other, limits, torrent.clone());
     let mut events = Vec::new();
     settle(&mut peer, &mut ours, &mut events);
@@ -90,5 +90,5 @@ pub fn idle_peer(pieces: u32) -> Connection {
 #[must_use]
 pub fn idle_incoming() -> Connection {
     let (config, limits) = SETUP.clone();
-    Connection::incoming(NOW, config, limits)
+    Connection::incoming(NOW, config, limits, 1)
 }
