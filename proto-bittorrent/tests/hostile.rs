@@ -1276,6 +1276,21 @@ fn an_answer_that_ends_inside_a_chunk_fails_at_once() {
 }
 
 #[test]
+fn a_chunk_with_an_endless_extension_is_refused_whole_and_in_parts() {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let expected = http::ClientError::Body(http::BodyError::Chunk);
+    for (len, is_refused) in [(1021, false), (1022, true), (4000, true)] {
+        let line = format!("2;{}\r\nde\r\n0\r\n\r\n", "x".repeat(len - 1));
+        let whole = [&head[..], line.as_bytes()].concat();
+        for cut in [0, head.len(), head.len() + 1000, whole.len()] {
+            let (events, error) = http_outcome([&whole[..cut], &whole[cut..]]);
+            assert_eq!(error.is_some(), is_refused, "{len} {cut}: {events:?}");
+            assert!(error.is_none_or(|error| error == expected), "{len} {cut}");
+        }
+    }
+}
+
+#[test]
 fn a_head_that_others_would_read_otherwise_is_refused() {
     let mixed = b"HTTP/1.1 200 OK\r\nA: b\n\nd8:intervali1800ee\r\n\r\nde";
     assert_eq!(http_error(mixed), http::ClientError::Head);

@@ -103,7 +103,7 @@ impl Framing {
                 }
                 Self::Chunked(chunk) => match chunk {
                     Chunk::Size => match httparse::parse_chunk_size(input) {
-                        Ok(httparse::Status::Complete((used, size))) => {
+                        Ok(httparse::Status::Complete((used, size))) if used <= MAX_LINE => {
                             input.advance(used.min(input.len()));
                             *chunk = if size == 0 {
                                 Chunk::Trailers
