@@ -12,6 +12,7 @@
     reason = "a benchmark that cannot run may stop"
 )]
 
+pub mod bittorrent;
 pub mod dns;
 pub mod idle;
 pub mod measure;
@@ -48,6 +49,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = dns::cases();
     cases.extend(pop3::cases());
     cases.extend(message::cases());
+    cases.extend(bittorrent::cases());
     cases.extend(idle::cases());
     cases
 }
@@ -58,7 +60,7 @@ mod tests {
 
     #[test]
     fn every_peer_sees_what_we_see() {
-        for mut case in dns::cases() {
+        for mut case in dns::cases().into_iter().chain(bittorrent::small_cases()) {
             let told = format!("{case:?}");
             let mut jobs = case.jobs.iter_mut();
             let (_, ours) = jobs.next().expect("we come first");

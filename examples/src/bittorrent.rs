@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::future::Future;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::net::{TcpListener, UdpSocket};
@@ -177,6 +178,7 @@ impl Tracker {
         let machine = udp::Server::new(Duration::ZERO, Arc::clone(&limits), seed);
         let datagrams = crate::serve::datagrams(socket, machine, UdpTracker(self.clone()));
         let tracker = self.clone();
+        let numbers = AtomicU64::new(0);
         let streams = crate::serve::streams(
             listener,
             MAX_CONNECTIONS,
@@ -184,7 +186,8 @@ impl Tracker {
                 let ip = socket
                     .peer_addr()
                     .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-                let machine = http::Server::new(Duration::ZERO, Arc::clone(&limits));
+                let number = numbers.fetch_add(1, Ordering::Relaxed);
+                let machine = http::Server::new(Duration::ZERO, Arc::clone(&limits), number);
                 let tracker = tracker.clone();
                 (Stream::new(machine, socket), HttpTracker { tracker, ip })
             },

@@ -1,5 +1,5 @@
-//! The machines of `proto-bittorrent` behind the traits of [`shape`](crate::shape), and the peer
-//! wire as a codec.
+//! The machines of `proto-bittorrent` behind the traits of [`shape`](crate::shape); the peer wire and
+//! the datagrams of trackers as codecs. An HTTP tracker has none: its exchanges are the machines.
 
 use proto_bittorrent::stream::Transmit;
 use proto_bittorrent::tracker::{http, udp};
@@ -13,6 +13,8 @@ crate::datagram_machine!(datagram, udp::Server, udp::ServerEvent);
 
 #[cfg(feature = "tokio")]
 pub use codec::{BtPeerCodec, BtPeerError, BtPeerItem};
+#[cfg(feature = "tokio")]
+pub use datagrams::{BtTrackerClientCodec, BtTrackerServerCodec};
 
 #[cfg(feature = "tokio")]
 mod codec {
@@ -139,6 +141,163 @@ mod codec {
                 error,
                 BtPeerError::Handshake(HandshakeError { offset: 0 })
             ));
+        }
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod datagrams {
+    use bytes::BytesMut;
+    use proto_bittorrent::Limits;
+    use proto_bittorrent::tracker::udp::{DecodeError, Request, Response};
+    use std::io;
+    use tokio_util::codec::{Decoder, Encoder};
+
+    /// The side of a tracker over UDP: reads requests, writes responses.
+    ///
+    /// For `UdpFramed` in recorders, proxies and load generators; who has proved an address is for
+    /// [`udp::Server`](proto_bittorrent::tracker::udp::Server) to say. A datagram that is no request
+    /// is an item, so that the next one is still read.
+    #[derive(Clone, Copy, Debug)]
+    pub struct BtTrackerServerCodec {
+        max_scrape: usize,
+    }
+
+    impl BtTrackerServerCodec {
+        /// A codec that looks at as many hashes of a scrape as
+        /// [`Limits::max_scrape`](proto_bittorrent::Limits::max_scrape).
+        #[must_use]
+        pub fn new(limits: &Limits) -> Self {
+            Self {
+                max_scrape: limits.max_scrape,
+            }
+        }
+    }
+
+    impl Decoder for BtTrackerServerCodec {
+        type Item = Result<Request, DecodeError>;
+        type Error = io::Error;
+
+        fn decode(&mut self, src: &mut BytesMut) -> io::Result<Option<Self::Item>> {
+            // All that is there is one datagram.
+            let datagram = src.split();
+            Ok((!datagram.is_empty()).then(|| Request::parse(&datagram, self.max_scrape)))
+        }
+    }
+
+    impl Encoder<&Response> for BtTrackerServerCodec {
+        type Error = io::Error;
+
+        fn encode(&mut self, response: &Response, dst: &mut BytesMut) -> io::Result<()> {
+            let mut octets = Vec::new();
+            response.encode(&mut octets);
+            dst.extend_from_slice(&octets);
+            Ok(())
+        }
+    }
+
+    /// The side of a peer that asks trackers over UDP: reads responses, writes requests.
+    ///
+    /// For `UdpFramed`; retransmission, and what belongs to what, is for
+    /// [`udp::Client`](proto_bittorrent::tracker::udp::Client). A datagram that is no response is an
+    /// item, so that the next one is still read.
+    #[derive(Clone, Copy, Debug)]
+    pub struct BtTrackerClientCodec {
+        is_v6: bool,
+        max_peers: usize,
+    }
+
+    impl BtTrackerClientCodec {
+        /// A codec for a socket of one address family, which is the one of the peers in responses. It
+        /// keeps as many as [`Limits::max_peers`](proto_bittorrent::Limits::max_peers).
+        #[must_use]
+        pub fn new(is_v6: bool, limits: &Limits) -> Self {
+            Self {
+                is_v6,
+                max_peers: limits.max_peers,
+            }
+        }
+    }
+
+    impl Decoder for BtTrackerClientCodec {
+        type Item = Result<Response, DecodeError>;
+        type Error = io::Error;
+
+        fn decode(&mut self, src: &mut BytesMut) -> io::Result<Option<Self::Item>> {
+            let datagram = src.split();
+            Ok((!datagram.is_empty())
+                .then(|| Response::parse(&datagram, self.is_v6, self.max_peers)))
+        }
+    }
+
+    impl Encoder<&Request> for BtTrackerClientCodec {
+        type Error = io::Error;
+
+        fn encode(&mut self, request: &Request, dst: &mut BytesMut) -> io::Result<()> {
+            let mut octets = Vec::new();
+            request.encode(&mut octets);
+            dst.extend_from_slice(&octets);
+            Ok(())
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use proto_bittorrent::hash::{PeerId, Sha1Hash};
+        use proto_bittorrent::tracker::Announce;
+        use proto_bittorrent::tracker::udp::Connect;
+
+        #[test]
+        fn datagrams_come_out_as_they_went_in() {
+            let limits = Limits::default();
+            let mut server = BtTrackerServerCodec::new(&limits);
+            let mut client = BtTrackerClientCodec::new(false, &limits);
+            let mut announce = Announce::new(Sha1Hash([1; 20]), PeerId([2; 20]), 6881);
+            announce.want = Some(9);
+            let mut wire = BytesMut::new();
+            for request in [
+                Request::Connect(Connect { transaction: 1 }),
+                Request::Announce {
+                    connection: 2,
+                    transaction: 3,
+                    announce,
+                    url_data: b"/announce".to_vec(),
+                },
+                Request::Scrape {
+                    connection: 2,
+                    transaction: 4,
+                    hashes: vec![Sha1Hash([1; 20]); 3],
+                },
+            ] {
+                client.encode(&request, &mut wire).unwrap();
+                assert_eq!(server.decode(&mut wire).unwrap(), Some(Ok(request)));
+            }
+            let response = Response::Announce {
+                transaction: 3,
+                interval: 1800,
+                leechers: 1,
+                seeders: 2,
+                peers: vec!["192.0.2.1:6881".parse().unwrap()],
+            };
+            server.encode(&response, &mut wire).unwrap();
+            assert_eq!(client.decode(&mut wire).unwrap(), Some(Ok(response)));
+            assert_eq!(client.decode_eof(&mut wire).unwrap(), None);
+        }
+
+        #[test]
+        fn what_is_no_datagram_of_a_tracker_is_an_item() {
+            let limits = Limits::default();
+            let mut wire = BytesMut::from("nonsense");
+            let read = BtTrackerServerCodec::new(&limits).decode(&mut wire);
+            assert!(matches!(read, Ok(Some(Err(_)))) && wire.is_empty());
+            let mut wire = BytesMut::from("short");
+            let read = BtTrackerClientCodec::new(true, &limits).decode(&mut wire);
+            let expected = DecodeError::TooShort {
+                expected: 8,
+                found: 5,
+            };
+            assert_eq!(read.unwrap(), Some(Err(expected)));
         }
     }
 }

@@ -16,8 +16,15 @@ pub struct HexError {
 macro_rules! octets_type {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
         pub struct $name(pub [u8; $len]);
+
+        impl core::hash::Hash for $name {
+            /// The octets alone: their number is always the same.
+            fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+                state.write(&self.0);
+            }
+        }
 
         impl $name {
             /// Octets of one.

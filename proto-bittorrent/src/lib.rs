@@ -29,7 +29,7 @@
 //! let torrent = Metainfo::parse(draft.finish()?, &metainfo::Limits::default())?;
 //!
 //! let now = Duration::ZERO; // time since an epoch of your choice
-//! let mut seed = Connection::incoming(now, Config::new(PeerId([1; 20])), Limits::default());
+//! let mut seed = Connection::incoming(now, Config::new(PeerId([1; 20])), Limits::default(), 1);
 //! let mut leech = Connection::outgoing(
 //!     now, Config::new(PeerId([2; 20])), Limits::default(), Torrent::of(&torrent),
 //! );

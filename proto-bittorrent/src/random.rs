@@ -26,10 +26,10 @@ impl Random {
         self.0.next_u64()
     }
 
-    /// A number below `count`; the bias is below one in 2^32 for the small counts here.
+    /// A number below `count`, or 0; the bias is below one in 2^32 for the small counts here.
     pub(crate) fn below(&mut self, count: usize) -> usize {
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
-        let pick = self.0.next_u64().checked_rem(count).unwrap_or_default();
+        let count = u128::try_from(count).unwrap_or(0);
+        let pick = u128::from(self.0.next_u64()).saturating_mul(count) >> 64;
         usize::try_from(pick).unwrap_or_default()
     }
 

@@ -557,7 +557,7 @@ fn messages_of_extensions_need_the_extensions() {
 #[test]
 fn slow_and_silent_peers_are_left() {
     let config = Config::new(PeerId([2; 20]));
-    let mut machine = Connection::incoming(NOW, config, Limits::default());
+    let mut machine = Connection::incoming(NOW, config, Limits::default(), 1);
     let mut input = hello(all()).split_to(67);
     assert_eq!(machine.poll_event(NOW, &mut input), Ok(None));
     let deadline = machine.poll_timeout().unwrap();
@@ -1174,4 +1174,128 @@ fn an_idle_peer_takes_no_more_than_a_kibibyte_and_its_bitfield() {
     let size = size_of::<Connection>() as u64 + heap;
     assert!(size <= 1024 + 2, "{size}");
     drop(machine);
+}
+
+#[test]
+fn a_question_of_another_connection_is_no_question() {
+    let arrived = |number| {
+        let config = Config::new(PeerId([7; 20]));
+        let mut machine = Connection::incoming(NOW, config, Limits::default(), number);
+        let event = machine.poll_event(NOW, &mut hello(all()));
+        let Ok(Some(Event::Incoming { ask, .. })) = event else {
+            panic!("{event:?}");
+        };
+        (machine, ask)
+    };
+    let (mut one, of_one) = arrived(1);
+    let (mut two, of_two) = arrived(2);
+    assert_eq!((of_one.connection(), of_two.connection()), (1, 2));
+    assert_eq!(one.accept(of_two, torrent()), Err(UsageError::Stale));
+    assert_eq!(two.reject(of_one), Err(UsageError::Stale));
+    assert!(!one.wants_read() && !two.wants_read(), "both still wait");
+
+    let asked = |connection| {
+        let mut server = http::Server::new(NOW, Limits::default(), connection);
+        let mut input = BytesMut::from(&b"GET /scrape HTTP/1.1\r\n\r\n"[..]);
+        let event = server.poll_event(NOW, &mut input);
+        let Ok(Some(http::ServerEvent::Scrape { ask, .. })) = event else {
+            panic!("{event:?}");
+        };
+        (server, ask)
+    };
+    let (mut one, of_one) = asked(1);
+    let (_, of_two) = asked(2);
+    let reply = http::ScrapeReply::Counts(Vec::new());
+    let stale = Err(http::UsageError::StaleAsk);
+    assert_eq!(one.answer_scrape(of_two, &reply), stale);
+    assert_eq!(one.answer_scrape(of_one, &reply), Ok(()));
+}
+
+/// What comes of a response that is cut before `cut`, and ends there or goes on.
+fn http_outcome(parts: [&[u8]; 2]) -> (Vec<http::ClientEvent>, Option<http::ClientError>) {
+    let mut client = http_client();
+    let (mut events, mut input) = (Vec::new(), BytesMut::new());
+    for (number, part) in parts.iter().enumerate() {
+        input.extend_from_slice(part);
+        if number == 1 {
+            client.handle_eof(NOW);
+        }
+        loop {
+            match client.poll_event(NOW, &mut input) {
+                Ok(Some(event)) => events.push(event),
+                Ok(None) => break,
+                Err(error) => return (events, Some(error)),
+            }
+        }
+    }
+    (events, None)
+}
+
+#[test]
+fn empty_lines_before_an_answer_change_nothing_wherever_it_is_cut() {
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\nd8:intervali1800ee!";
+    let (expected, _) = http_outcome([&answer[..], b""]);
+    assert!(matches!(expected[..], [http::ClientEvent::Announced(_)]));
+    for blank in ["\r\n", "\r\n\r\n", "\n", "\r\n\n\r\n\r\n"] {
+        let whole = [blank.as_bytes(), answer].concat();
+        for cut in 0..whole.len() {
+            let (events, error) = http_outcome([&whole[..cut], &whole[cut..]]);
+            assert_eq!((&events, error), (&expected, None), "{blank:?} {cut}");
+        }
+    }
+    // A carriage return alone is no line.
+    let (events, error) = http_outcome([&[b"\r", &answer[..]].concat(), b""]);
+    assert_eq!(error, Some(http::ClientError::Head), "{events:?}");
+    let flood = "\r\n".repeat(Limits::default().max_head_len);
+    let (_, error) = http_outcome([flood.as_bytes(), b""]);
+    assert!(matches!(error, Some(http::ClientError::HeadTooLong(_))));
+}
+
+#[test]
+fn an_answer_that_ends_inside_a_chunk_fails_at_once() {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for body in [
+        "",
+        "5",
+        "5\r\nd5:fi",
+        "5\r\nd5:fi\r",
+        "2\r\nde\r\n",
+        "2\r\nde\r\n0\r\n",
+    ] {
+        let whole = [&head[..], body.as_bytes()].concat();
+        for cut in 0..whole.len() {
+            let (events, error) = http_outcome([&whole[..cut], &whole[cut..]]);
+            assert_eq!(events.len(), 1, "{body:?} {cut}");
+            assert_eq!(
+                error,
+                Some(http::ClientError::UnexpectedEof),
+                "{body:?} {cut}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_chunk_with_an_endless_extension_is_refused_whole_and_in_parts() {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let expected = http::ClientError::Body(http::BodyError::Chunk);
+    for (len, is_refused) in [(1021, false), (1022, true), (4000, true)] {
+        let line = format!("2;{}\r\nde\r\n0\r\n\r\n", "x".repeat(len - 1));
+        let whole = [&head[..], line.as_bytes()].concat();
+        for cut in [0, head.len(), head.len() + 1000, whole.len()] {
+            let (events, error) = http_outcome([&whole[..cut], &whole[cut..]]);
+            assert_eq!(error.is_some(), is_refused, "{len} {cut}: {events:?}");
+            assert!(error.is_none_or(|error| error == expected), "{len} {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_head_that_others_would_read_otherwise_is_refused() {
+    let mixed = b"HTTP/1.1 200 OK\r\nA: b\n\nd8:intervali1800ee\r\n\r\nde";
+    assert_eq!(http_error(mixed), http::ClientError::Head);
+    let mut server = http::Server::new(NOW, Limits::default(), 1);
+    let mixed = b"GET /scrape HTTP/1.1\n\nGET /announce HTTP/1.1\r\n\r\n";
+    let outcome = server.poll_event(NOW, &mut BytesMut::from(&mixed[..]));
+    assert_eq!(outcome, Err(http::ServerError::Head));
 }

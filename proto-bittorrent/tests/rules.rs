@@ -188,7 +188,7 @@ impl StreamScenario for Seed {
     type Machine = Connection;
 
     fn machine(&self, now: Duration) -> Connection {
-        Connection::incoming(now, config(4), Limits::default())
+        Connection::incoming(now, config(4), Limits::default(), 1)
     }
 
     fn script(&self) -> Vec<Step> {
@@ -499,7 +499,7 @@ fn r4_peers_flood_each_other_through_small_buffers() {
 
 #[test]
 fn r7_blocks_leave_and_arrive_without_a_copy() {
-    let mut seed = Connection::incoming(Duration::ZERO, config(2), Limits::default());
+    let mut seed = Connection::incoming(Duration::ZERO, config(2), Limits::default(), 1);
     let mut input = greeting(1);
     say(&mut input, &Message::Request(Block::new(0, 0, 16_384)));
     let Ok(Some(Event::Incoming { ask, .. })) = seed.poll_event(Duration::ZERO, &mut input) else {
@@ -658,7 +658,7 @@ impl StreamScenario for Tracking {
     type Machine = http::Server;
 
     fn machine(&self, now: Duration) -> http::Server {
-        http::Server::new(now, Limits::default())
+        http::Server::new(now, Limits::default(), 1)
     }
 
     fn script(&self) -> Vec<Step> {

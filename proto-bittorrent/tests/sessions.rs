@@ -258,7 +258,7 @@ fn a_recorded_leech_is_served_by_our_seed() {
     let torrent = torrent("s_v1.torrent");
     let file = bytes::Bytes::from(content(150_000));
     let leech = streams.iter().find(|((_, dir), _)| dir == ">").unwrap().1;
-    let mut seed = Connection::incoming(NOW, Config::new(PeerId([7; 20])), Limits::default());
+    let mut seed = Connection::incoming(NOW, Config::new(PeerId([7; 20])), Limits::default(), 1);
     let (mut input, mut wire, mut requests) = (BytesMut::from(&leech[..]), BytesMut::new(), 0);
     loop {
         let event = seed.poll_event(NOW, &mut input).unwrap();
@@ -386,7 +386,7 @@ fn recorded_exchanges_over_http_are_understood() {
         for cut in [1, 3, 100, octets.len()] {
             let mut input = BytesMut::new();
             if record["dir"] == ">" {
-                let mut server = http::Server::new(NOW, Limits::default());
+                let mut server = http::Server::new(NOW, Limits::default(), 1);
                 let mut events = Vec::new();
                 for piece in octets.chunks(cut) {
                     input.extend_from_slice(piece);

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use allocation_counter::measure;
-use benches::idle;
+use benches::{bittorrent, idle};
 use core::hint::black_box;
 
 fn main() {
@@ -30,6 +30,13 @@ fn main() {
     show("DNS client connection", idle::dns_client_stream);
     show("DNS server connection", idle::dns_server_stream);
     show("DNS server, UDP", idle::dns_server_datagram);
+    show("BitTorrent peer, nothing said", bittorrent::idle_incoming);
+    show("BitTorrent peer, 1000 pieces", || {
+        bittorrent::idle_peer(1000)
+    });
+    show("BitTorrent peer, 100 000 pieces", || {
+        bittorrent::idle_peer(100_000)
+    });
 }
 
 fn show<M>(name: &str, make: impl Fn() -> M) {

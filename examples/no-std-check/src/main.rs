@@ -89,7 +89,7 @@ fn share() -> Result<(), alloc::boxed::Box<dyn Error>> {
         Limits::default(),
         Torrent::of(&torrent),
     );
-    let mut far = Connection::incoming(now, Config::new(PeerId([2; 20])), Limits::default());
+    let mut far = Connection::incoming(now, Config::new(PeerId([2; 20])), Limits::default(), 1);
     let mut input = BytesMut::new();
     while let Some(Transmit::Data(data)) = near.poll_transmit(now, 64) {
         input.extend_from_slice(&data);

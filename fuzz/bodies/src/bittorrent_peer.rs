@@ -45,7 +45,7 @@ pub fn bt_peer_script(data: &[u8]) {
     let machine = if steer & 0x80 == 0 {
         Connection::outgoing(now, config, limits, torrent(steer))
     } else {
-        Connection::incoming(now, config, limits)
+        Connection::incoming(now, config, limits, 1)
     };
     let app = Peer {
         steer,

@@ -40,6 +40,7 @@ impl Token {
         }
     }
 
+    #[inline]
     pub(super) fn kind(self) -> Kind {
         match self.link >> 30 {
             0 => Kind::Int,
@@ -50,6 +51,7 @@ impl Token {
     }
 
     /// How many tokens on the next sibling is.
+    #[inline]
     pub(super) fn skip(self) -> u32 {
         self.link & LINK
     }
@@ -86,8 +88,6 @@ impl<'a> Doc<'a> {
         mut tokens: Vec<Token>,
     ) -> Result<Self, DecodeError> {
         tokens.clear();
-        // A guess from what is really there, not from what it claims to hold.
-        tokens.reserve((octets.len() / 16).saturating_add(8));
         let max_len = limits.max_len.min(u32::MAX as usize);
         if octets.len() > max_len {
             return Err(DecodeError {
@@ -95,6 +95,9 @@ impl<'a> Doc<'a> {
                 fault: Fault::TooLong(max_len),
             });
         }
+        // A guess from what is really there, not from what it claims to hold: what is not used of it
+        // is never touched.
+        tokens.reserve((octets.len() / 8).saturating_add(4));
         let mut parser = Parser {
             octets,
             at: 0,
@@ -114,6 +117,7 @@ impl<'a> Doc<'a> {
 
     /// The outermost value.
     #[must_use]
+    #[inline]
     pub fn root(&self) -> Value<'_> {
         Value::new(self.octets, &self.tokens)
     }
@@ -165,59 +169,70 @@ fn narrow(value: usize) -> u32 {
 }
 
 impl Parser<'_> {
+    /// What is usual goes through the short functions at the end of this file; what is not, through
+    /// the methods below, which find out what it is. State is in locals: this loop is the whole cost.
     fn document(&mut self, max_depth: u32) -> Result<(), DecodeError> {
-        let mut open = NONE;
+        let octets = self.octets;
+        let mut at = 0_usize;
         let mut depth = 0_u32;
+        let mut open = NONE;
+        // Whether a key is due; and the last key of the dictionary that is open.
+        let (mut in_dict, mut last_key) = (false, NONE);
         loop {
-            let in_dict = self.is_dict(open);
-            let at = self.at;
-            match self.octets.get(at) {
-                Some(b'e') if open != NONE => {
-                    self.at = at.saturating_add(1);
-                    open = self.close(open);
-                    depth = depth.saturating_sub(1);
+            let Some(&(mut octet)) = octets.get(at) else {
+                return Err(self.fault(at, Fault::UnexpectedEnd));
+            };
+            if octet == b'e' && depth > 0 {
+                at = at.wrapping_add(1);
+                open = self.close(open, at);
+                depth = depth.wrapping_sub(1);
+                if depth == 0 {
+                    break;
                 }
-                Some(b'0'..=b'9') => {
-                    let key = self.tokens.len();
-                    self.string()?;
-                    if in_dict {
-                        self.check_key(open, key)?;
-                        // The value of the key follows, whatever it is, before the next key.
-                        match self.octets.get(self.at) {
-                            Some(b'0'..=b'9') => self.string()?,
-                            Some(b'i') => self.integer()?,
-                            Some(&octet @ (b'l' | b'd')) => {
-                                depth = depth.saturating_add(1);
-                                if depth > max_depth {
-                                    return Err(self.fault(self.at, Fault::TooDeep(max_depth)));
-                                }
-                                open = self.open(octet, open)?;
-                                continue;
-                            }
-                            Some(_) => return Err(self.fault(self.at, Fault::ExpectedValue)),
-                            None => return Err(self.fault(self.at, Fault::UnexpectedEnd)),
-                        }
-                    }
+                (in_dict, last_key) = self.reopen(open);
+                continue;
+            }
+            if in_dict {
+                if !octet.is_ascii_digit() {
+                    return Err(self.fault(at, Fault::ExpectedDigit));
                 }
-                Some(_) if in_dict => return Err(self.fault(at, Fault::ExpectedDigit)),
-                Some(b'i') => self.integer()?,
-                Some(&octet @ (b'l' | b'd')) => {
-                    depth = depth.saturating_add(1);
-                    if depth > max_depth {
+                let key = narrow(self.tokens.len());
+                at = self.string(at)?;
+                if last_key != NONE {
+                    self.check_order(last_key, key)?;
+                }
+                last_key = key;
+                // The value of the key follows, whatever it is, before the next key.
+                let Some(&next) = octets.get(at) else {
+                    return Err(self.fault(at, Fault::UnexpectedEnd));
+                };
+                octet = next;
+            }
+            match octet {
+                b'0'..=b'9' => at = self.string(at)?,
+                b'i' => at = self.integer(at)?,
+                b'l' | b'd' => {
+                    if depth >= max_depth {
                         return Err(self.fault(at, Fault::TooDeep(max_depth)));
                     }
-                    open = self.open(octet, open)?;
+                    depth = depth.wrapping_add(1);
+                    if in_dict {
+                        self.remember_key(open, last_key);
+                    }
+                    open = self.open(octet, at, open)?;
+                    (in_dict, last_key) = (octet == b'd', NONE);
+                    at = at.wrapping_add(1);
                     continue;
                 }
-                Some(_) => return Err(self.fault(at, Fault::ExpectedValue)),
-                None => return Err(self.fault(at, Fault::UnexpectedEnd)),
+                _ => return Err(self.fault(at, Fault::ExpectedValue)),
             }
-            if open == NONE {
+            if depth == 0 {
                 break;
             }
         }
-        if self.at < self.octets.len() {
-            self.deviate(self.at, Fault::TrailingData)?;
+        self.at = at;
+        if at < octets.len() {
+            self.deviate(at, Fault::TrailingData)?;
         }
         Ok(())
     }
@@ -237,91 +252,125 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn push(&mut self, token: Token) -> Result<(), DecodeError> {
+    #[inline]
+    fn push(&mut self, at: usize, token: Token) -> Result<(), DecodeError> {
         if narrow(self.tokens.len()) >= self.max_tokens {
-            return Err(self.fault(self.at, Fault::TooManyTokens(self.max_tokens)));
+            return Err(self.fault(at, Fault::TooManyTokens(self.max_tokens)));
         }
         self.tokens.push(token);
         Ok(())
     }
 
-    fn is_dict(&self, open: u32) -> bool {
-        self.tokens
-            .get(open as usize)
-            .is_some_and(|token| token.kind() == Kind::Dict)
-    }
-
-    fn open(&mut self, octet: u8, around: u32) -> Result<u32, DecodeError> {
+    fn open(&mut self, octet: u8, at: usize, around: u32) -> Result<u32, DecodeError> {
         let kind = if octet == b'd' {
             Kind::Dict
         } else {
             Kind::List
         };
         let index = narrow(self.tokens.len());
-        self.push(Token::new(kind, narrow(self.at), around, NONE))?;
-        self.at = self.at.saturating_add(1);
+        self.push(at, Token::new(kind, narrow(at), around, NONE))?;
         Ok(index)
     }
 
-    /// Ends a container; returns the one around it.
-    fn close(&mut self, open: u32) -> u32 {
-        let (end, count) = (narrow(self.at), narrow(self.tokens.len()));
+    /// Notes in the token of an open dictionary which key was its last one.
+    fn remember_key(&mut self, dict: u32, key: u32) {
+        if let Some(token) = self.tokens.get_mut(dict as usize) {
+            token.link = (Kind::Dict as u32) << 30 | key & LINK;
+        }
+    }
+
+    /// Ends a container before `end`; returns the one around it.
+    fn close(&mut self, open: u32, end: usize) -> u32 {
+        let count = narrow(self.tokens.len());
         let Some(token) = self.tokens.get_mut(open as usize) else {
             return NONE;
         };
         let around = token.end;
-        *token = Token::new(token.kind(), token.start, end, count.saturating_sub(open));
+        *token = Token::new(
+            token.kind(),
+            token.start,
+            narrow(end),
+            count.saturating_sub(open),
+        );
         around
     }
 
-    /// Digits and what they make, up to the first octet that is none. The octet at `self.at` is a
-    /// digit. More than 20 digits are read on, saturated.
-    fn digits(&mut self) -> u64 {
+    /// Whether a container that goes on is a dictionary, and its last key.
+    fn reopen(&self, open: u32) -> (bool, u32) {
+        match self.tokens.get(open as usize) {
+            Some(token) if token.kind() == Kind::Dict => (true, token.skip()),
+            _ => (false, NONE),
+        }
+    }
+
+    /// A string from `at` on, where a digit stands; returns where it ends.
+    #[inline]
+    fn string(&mut self, at: usize) -> Result<usize, DecodeError> {
+        let (start, end) = match short_string(self.octets, at) {
+            Some(span) => span,
+            None => self.any_string(at)?,
+        };
+        self.push(at, Token::new(Kind::Bytes, narrow(start), narrow(end), 1))?;
+        Ok(end)
+    }
+
+    /// An integer from `at` on, where its `i` stands; returns where it ends.
+    #[inline]
+    fn integer(&mut self, at: usize) -> Result<usize, DecodeError> {
+        let end = match short_integer(self.octets, at) {
+            Some(end) => end,
+            None => self.any_integer(at)?,
+        };
+        let start = narrow(at.wrapping_add(1));
+        self.push(at, Token::new(Kind::Int, start, narrow(end), 1))?;
+        Ok(end.wrapping_add(1))
+    }
+
+    /// Digits from `at` on, and what they make: the first octet that is none, and the number. More
+    /// than 20 digits are read on, saturated.
+    fn digits(&self, mut at: usize) -> (usize, u64) {
         let mut value = 0_u64;
-        while let Some(digit @ b'0'..=b'9') = self.octets.get(self.at) {
+        while let Some(digit @ b'0'..=b'9') = self.octets.get(at) {
             value = value
                 .saturating_mul(10)
                 .saturating_add(u64::from(digit & 15));
-            self.at = self.at.saturating_add(1);
+            at = at.saturating_add(1);
         }
-        value
+        (at, value)
     }
 
-    fn string(&mut self) -> Result<(), DecodeError> {
-        let begin = self.at;
-        let len = self.digits();
-        match self.octets.get(self.at) {
+    #[cold]
+    fn any_string(&mut self, begin: usize) -> Result<(usize, usize), DecodeError> {
+        let (colon, len) = self.digits(begin);
+        match self.octets.get(colon) {
             Some(b':') => {}
-            Some(_) => return Err(self.fault(self.at, Fault::ExpectedColon)),
-            None => return Err(self.fault(self.at, Fault::UnexpectedEnd)),
+            Some(_) => return Err(self.fault(colon, Fault::ExpectedColon)),
+            None => return Err(self.fault(colon, Fault::UnexpectedEnd)),
         }
-        if self.octets.get(begin) == Some(&b'0') && self.at.saturating_sub(begin) > 1 {
+        if self.octets.get(begin) == Some(&b'0') && colon.saturating_sub(begin) > 1 {
             self.deviate(begin, Fault::LeadingZero)?;
         }
-        let start = self.at.saturating_add(1);
+        let start = colon.saturating_add(1);
         let end = usize::try_from(len)
             .unwrap_or(usize::MAX)
             .saturating_add(start);
         if end > self.octets.len() {
             return Err(self.fault(self.octets.len(), Fault::UnexpectedEnd));
         }
-        self.push(Token::new(Kind::Bytes, narrow(start), narrow(end), 1))?;
-        self.at = end;
-        Ok(())
+        Ok((start, end))
     }
 
-    fn integer(&mut self) -> Result<(), DecodeError> {
-        let start = self.at.saturating_add(1);
+    #[cold]
+    fn any_integer(&mut self, at: usize) -> Result<usize, DecodeError> {
+        let start = at.saturating_add(1);
         let is_negative = self.octets.get(start) == Some(&b'-');
         let first = start.saturating_add(usize::from(is_negative));
-        self.at = first;
         match self.octets.get(first) {
             Some(b'0'..=b'9') => {}
             Some(_) => return Err(self.fault(first, Fault::ExpectedDigit)),
             None => return Err(self.fault(first, Fault::UnexpectedEnd)),
         }
-        let value = self.digits();
-        let end = self.at;
+        let (end, value) = self.digits(first);
         match self.octets.get(end) {
             Some(b'e') => {}
             Some(_) => return Err(self.fault(end, Fault::ExpectedDigit)),
@@ -343,37 +392,76 @@ impl Parser<'_> {
             }
             self.deviate(start, Fault::IntegerRange)?;
         }
-        self.push(Token::new(Kind::Int, narrow(start), narrow(end), 1))?;
-        self.at = end.saturating_add(1);
-        Ok(())
+        Ok(end)
     }
 
     /// Holds a key against the one before it.
-    fn check_key(&mut self, dict: u32, key: usize) -> Result<(), DecodeError> {
-        let octets = self.octets;
-        let text = |token: Option<&Token>| {
-            token.and_then(|token| octets.get(token.start as usize..token.end as usize))
-        };
-        let current = self.tokens.get(key);
-        let Some(container) = self.tokens.get(dict as usize) else {
+    #[inline]
+    fn check_order(&mut self, last: u32, key: u32) -> Result<(), DecodeError> {
+        let (last, current) = (self.text(last), self.text(key));
+        // Most keys differ in their first octet, and a call to compare them costs more than that.
+        if let (Some(last), Some(current)) = (last.first(), current.first())
+            && last < current
+        {
             return Ok(());
+        }
+        let order = last.cmp(current);
+        if order.is_lt() {
+            return Ok(());
+        }
+        let token = self.tokens.get(key as usize);
+        let offset = token.map_or(0, |token| token.start as usize);
+        let fault = if order.is_eq() {
+            Fault::DuplicateKey
+        } else {
+            Fault::UnsortedKey
         };
-        let last = self.tokens.get(container.skip() as usize);
-        if container.skip() != NONE {
-            let order = text(last).cmp(&text(current));
-            if order != core::cmp::Ordering::Less {
-                let offset = current.map_or(0, |token| token.start as usize);
-                let fault = if order.is_eq() {
-                    Fault::DuplicateKey
-                } else {
-                    Fault::UnsortedKey
-                };
-                self.deviate(offset, fault)?;
-            }
-        }
-        if let Some(container) = self.tokens.get_mut(dict as usize) {
-            *container = Token::new(Kind::Dict, container.start, container.end, narrow(key));
-        }
-        Ok(())
+        self.deviate(offset, fault)
     }
+
+    #[inline]
+    fn text(&self, token: u32) -> &[u8] {
+        self.tokens
+            .get(token as usize)
+            .and_then(|token| self.octets.get(token.start as usize..token.end as usize))
+            .unwrap_or_default()
+    }
+}
+
+/// First octet and end of a string as it usually is: its length has no leading zero and at most nine
+/// digits, and it is all there.
+#[inline]
+fn short_string(octets: &[u8], at: usize) -> Option<(usize, usize)> {
+    let (lead, rest) = octets.get(at..)?.split_first()?;
+    let mut len = u32::from(lead & 15);
+    for (&octet, digits) in rest.iter().take(9).zip(1_usize..) {
+        if octet == b':' {
+            if *lead == b'0' && digits > 1 {
+                return None;
+            }
+            let start = at.wrapping_add(digits).wrapping_add(1);
+            let end = start.wrapping_add(len as usize);
+            return (end <= octets.len()).then_some((start, end));
+        }
+        if !octet.is_ascii_digit() {
+            return None;
+        }
+        len = len.wrapping_mul(10).wrapping_add(u32::from(octet & 15));
+    }
+    None
+}
+
+/// The end of an integer as it usually is: no sign, no leading zero, at most eighteen digits.
+#[inline]
+fn short_integer(octets: &[u8], at: usize) -> Option<usize> {
+    let digits = octets.get(at.wrapping_add(1)..)?;
+    let len = digits
+        .iter()
+        .take(19)
+        .position(|octet| !octet.is_ascii_digit())?;
+    let is_usual = match digits.first()? {
+        b'0' => len == 1,
+        _ => len > 0,
+    };
+    (is_usual && digits.get(len) == Some(&b'e')).then(|| at.wrapping_add(1).wrapping_add(len))
 }

@@ -28,10 +28,12 @@ pub struct Value<'a> {
 
 impl<'a> Value<'a> {
     /// The value at the front of `tokens`, of which there is at least one.
+    #[inline]
     pub(super) fn new(octets: &'a [u8], tokens: &'a [Token]) -> Self {
         Self { octets, tokens }
     }
 
+    #[inline]
     fn token(&self) -> Token {
         // A value is made only where there is a token.
         self.tokens.first().copied().unwrap_or(Token::EMPTY)
@@ -39,6 +41,7 @@ impl<'a> Value<'a> {
 
     /// What kind it is of.
     #[must_use]
+    #[inline]
     pub fn kind(&self) -> Kind {
         self.token().kind()
     }
@@ -73,6 +76,7 @@ impl<'a> Value<'a> {
 
     /// The octets of a string.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
         let token = self.token();
         (token.kind() == Kind::Bytes)
@@ -94,6 +98,14 @@ impl<'a> Value<'a> {
             return None;
         }
         let digits = self.octets.get(token.start as usize..token.end as usize)?;
+        // What fits whatever the digits are needs no checks.
+        if let [b'0'..=b'9', ..] = digits
+            && digits.len() <= 18
+        {
+            return Some(digits.iter().fold(0_i64, |value, digit| {
+                value.wrapping_mul(10).wrapping_add(i64::from(digit & 15))
+            }));
+        }
         let (is_negative, digits) = match digits.split_first()? {
             (b'-', rest) => (true, rest),
             _ => (false, digits),
@@ -113,12 +125,14 @@ impl<'a> Value<'a> {
 
     /// The values of a list; none of anything else.
     #[must_use]
+    #[inline]
     pub fn items(&self) -> Items<'a> {
         Items(self.inside(Kind::List))
     }
 
     /// Keys and values of a dictionary in the order in which they stand; none of anything else.
     #[must_use]
+    #[inline]
     pub fn entries(&self) -> Entries<'a> {
         Entries(self.inside(Kind::Dict))
     }
@@ -149,6 +163,7 @@ impl<'a> Value<'a> {
         self.get(key)?.as_int()
     }
 
+    #[inline]
     fn inside(&self, kind: Kind) -> Siblings<'a> {
         let token = self.token();
         let tokens = if token.kind() == kind {
@@ -221,6 +236,7 @@ struct Siblings<'a> {
 }
 
 impl<'a> Siblings<'a> {
+    #[inline]
     fn next(&mut self) -> Option<Value<'a>> {
         let first = self.tokens.first()?;
         let (value, rest) = self.tokens.split_at_checked(first.skip() as usize)?;
@@ -236,6 +252,7 @@ pub struct Items<'a>(Siblings<'a>);
 impl<'a> Iterator for Items<'a> {
     type Item = Value<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Value<'a>> {
         self.0.next()
     }
@@ -254,6 +271,7 @@ pub struct Entries<'a>(Siblings<'a>);
 impl<'a> Iterator for Entries<'a> {
     type Item = (&'a [u8], Value<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<(&'a [u8], Value<'a>)> {
         let key = self.0.next()?.as_bytes()?;
         Some((key, self.0.next()?))

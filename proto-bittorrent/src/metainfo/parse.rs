@@ -99,8 +99,10 @@ fn info_dictionary(
     let origin = octets.as_ptr() as usize;
     let mut builder = Layout {
         raw_name,
+        name: SafePath::sanitize([raw_name]),
         piece_len: u64::from(piece_len),
         limits,
+        is_hybrid: is_v2 && has_v1,
         unique: Unique::default(),
         files: Vec::new(),
         raw_paths: Vec::new(),
@@ -127,7 +129,7 @@ fn info_dictionary(
     } else {
         builder.v2(&v2_files, is_single_file)?;
     }
-    let (files, layout_len) = (builder.files, builder.at);
+    let (files, layout_len, name) = (builder.files, builder.at, builder.name);
     let total_len = files
         .iter()
         .filter(|file| !file.attributes.is_pad)
@@ -156,7 +158,7 @@ fn info_dictionary(
         octets: Bytes::new(),
         info: info.span(),
         is_canonical: deviation.is_none(),
-        name: SafePath::sanitize([raw_name]),
+        name,
         raw_name: place(origin, raw_name),
         piece_len,
         piece_count,
@@ -290,11 +292,14 @@ fn tree_file<'a>(path: Vec<&'a [u8]>, value: Value<'a>) -> Result<TreeFile<'a>, 
 /// Lays out the files one after the other.
 struct Layout<'a> {
     raw_name: &'a [u8],
+    /// The same, safe: the folder of a torrent of more than one file.
+    name: SafePath,
     piece_len: u64,
     limits: &'a Limits,
     unique: Unique,
     files: Vec<FileEntry>,
-    /// How the v1 list calls the files that are no padding.
+    is_hybrid: bool,
+    /// How the v1 list of a hybrid calls the files that are no padding.
     raw_paths: Vec<Vec<&'a [u8]>>,
     /// Where the next file begins.
     at: u64,
@@ -339,16 +344,12 @@ impl<'a> Layout<'a> {
             let len = length(info, attributes)?;
             let symlink = symlink(info, attributes, &[]);
             self.raw_paths.push(alloc::vec![self.raw_name]);
-            return self.push(
-                SafePath::sanitize([self.raw_name]),
-                len,
-                attributes,
-                symlink,
-            );
+            return self.push(self.name.clone(), len, attributes, symlink);
         };
         if files.kind() != Kind::List {
             return Err(MetainfoError::NoFiles);
         }
+        let mut components = Vec::new();
         for file in files.items() {
             if file.kind() != Kind::Dict {
                 return Err(MetainfoError::Length);
@@ -358,12 +359,13 @@ impl<'a> Layout<'a> {
             let path = file
                 .get_kind(b"path.utf-8", Kind::List)
                 .or_else(|| file.get_kind(b"path", Kind::List));
-            let components: Vec<&[u8]> = match path {
-                Some(path) => components(path, self.limits)?,
+            components.clear();
+            match path {
+                Some(path) => read_components(path, self.limits, &mut components)?,
                 // Padding needs no name.
-                None if attributes.is_pad => alloc::vec![&b".pad"[..]],
+                None if attributes.is_pad => components.push(&b".pad"[..]),
                 None => return Err(MetainfoError::MissingName),
-            };
+            }
             if components
                 .last()
                 .is_some_and(|name| name.starts_with(BITCOMET_PAD))
@@ -371,10 +373,10 @@ impl<'a> Layout<'a> {
                 attributes.is_pad = true;
             }
             let symlink = symlink(file, attributes, &[self.raw_name]);
-            let whole = core::iter::once(self.raw_name).chain(components.iter().copied());
-            self.push(SafePath::sanitize(whole), len, attributes, symlink)?;
-            if !attributes.is_pad {
-                self.raw_paths.push(components);
+            let path = SafePath::below(self.name.as_str(), components.iter().copied());
+            self.push(path, len, attributes, symlink)?;
+            if self.is_hybrid && !attributes.is_pad {
+                self.raw_paths.push(components.clone());
             }
         }
         if self.files.is_empty() {
@@ -396,7 +398,8 @@ impl<'a> Layout<'a> {
                     .ok_or(MetainfoError::Length)?;
             }
             let front: &[&[u8]] = if is_single { &[] } else { &[self.raw_name] };
-            let path = SafePath::sanitize(front.iter().chain(&file.path).copied());
+            let folder = if is_single { "" } else { self.name.as_str() };
+            let path = SafePath::below(folder, file.path.iter().copied());
             let symlink = file.symlink.and_then(|target| target_path(target, front));
             self.push(path, file.len, file.attributes, symlink)?;
             if let Some(entry) = self.files.last_mut() {
@@ -450,8 +453,11 @@ fn length(file: Value<'_>, attributes: Attributes) -> Result<u64, MetainfoError>
     }
 }
 
-fn components<'a>(path: Value<'a>, limits: &Limits) -> Result<Vec<&'a [u8]>, MetainfoError> {
-    let mut components = Vec::new();
+fn read_components<'a>(
+    path: Value<'a>,
+    limits: &Limits,
+    components: &mut Vec<&'a [u8]>,
+) -> Result<(), MetainfoError> {
     for item in path.items() {
         components.push(item.as_bytes().ok_or(MetainfoError::MissingName)?);
         if components.len() > limits.max_path_depth {
@@ -461,7 +467,7 @@ fn components<'a>(path: Value<'a>, limits: &Limits) -> Result<Vec<&'a [u8]>, Met
     if components.is_empty() {
         return Err(MetainfoError::MissingName);
     }
-    Ok(components)
+    Ok(())
 }
 
 /// BEP 12: `announce-list`, or where that holds nothing, `announce`.

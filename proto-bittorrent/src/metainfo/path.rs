@@ -1,7 +1,9 @@
 //! File names that are safe to use, whatever a torrent says.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hasher;
 use siphasher::sip::SipHasher13;
@@ -28,7 +30,14 @@ pub struct SafePath(String);
 impl SafePath {
     /// Makes safe what a torrent calls a file. Nothing is refused: what cannot stand is replaced.
     pub fn sanitize<'a>(components: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut path = String::new();
+        Self::below("", components)
+    }
+
+    /// As [`sanitize`](Self::sanitize), below a folder that is safe already.
+    pub(super) fn below<'a>(folder: &str, components: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        // Room for a name of the usual length.
+        let mut path = String::with_capacity(folder.len().saturating_add(40));
+        path.push_str(folder);
         for component in components {
             if !path.is_empty() {
                 path.push('/');
@@ -67,6 +76,38 @@ impl fmt::Debug for SafePath {
 
 fn push_component(path: &mut String, component: &[u8]) {
     let begin = path.len();
+    if let Some(plain) = plain(component) {
+        path.push_str(plain);
+    } else {
+        replace(path, component);
+    }
+    shorten(path, begin);
+    // Some file systems drop these, and the name would be another one.
+    let kept = path.get(begin..).unwrap_or_default();
+    let kept = kept.trim_end_matches(['.', ' ']).len();
+    path.truncate(begin.saturating_add(kept));
+    let name = path.get(begin..).unwrap_or_default();
+    if name.is_empty() || is_device(name) {
+        path.push('_');
+    }
+}
+
+/// A component in which nothing is to be replaced, found out the quick way.
+fn plain(component: &[u8]) -> Option<&str> {
+    let is_plain = component.iter().all(|octet| {
+        matches!(octet, b' '..=b'~')
+            && !matches!(
+                octet,
+                b'/' | b'\\' | b':' | b'*' | b'?' | b'"' | b'<' | b'>' | b'|'
+            )
+    });
+    is_plain
+        .then(|| core::str::from_utf8(component).ok())
+        .flatten()
+}
+
+/// Appends a component with everything replaced that cannot stand.
+fn replace(path: &mut String, component: &[u8]) {
     for chunk in component.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
@@ -82,15 +123,6 @@ fn push_component(path: &mut String, component: &[u8]) {
         if !chunk.invalid().is_empty() {
             path.push('_');
         }
-    }
-    shorten(path, begin);
-    // Some file systems drop these, and the name would be another one.
-    let kept = path.get(begin..).unwrap_or_default();
-    let kept = kept.trim_end_matches(['.', ' ']).len();
-    path.truncate(begin.saturating_add(kept));
-    let name = path.get(begin..).unwrap_or_default();
-    if name.is_empty() || is_device(name) {
-        path.push('_');
     }
 }
 
@@ -115,6 +147,9 @@ fn shorten(path: &mut String, begin: usize) {
 
 /// Names that open a device instead of a file where Windows reads them, with any extension.
 fn is_device(name: &str) -> bool {
+    if !name.starts_with(['a', 'A', 'c', 'C', 'l', 'L', 'n', 'N', 'p', 'P']) {
+        return false;
+    }
     let stem = name.split('.').next().unwrap_or_default().trim_end();
     let is = |device: &str| stem.eq_ignore_ascii_case(device);
     if ["con", "prn", "aux", "nul", "conin$", "conout$"]
@@ -144,22 +179,40 @@ pub(super) struct Unique {
     /// By the hash of the path without case: what stands there, and the last number that was tried
     /// to give another one of that name a name of its own.
     taken: BTreeMap<u64, (Taken, u32)>,
+    /// The folder of the last path, if it kept its name, and its hash: the next file is often there.
+    folder: String,
+    folder_key: u64,
+    lower: Vec<u8>,
 }
 
 impl Unique {
     /// The path, renamed where another file or folder has it already.
     pub(super) fn insert(&mut self, path: SafePath) -> SafePath {
+        let (folder, name) = path.0.rsplit_once('/').unwrap_or(("", &path.0));
+        if folder == self.folder {
+            let key = hash(&mut self.lower, self.folder_key, name);
+            if let Entry::Vacant(entry) = self.taken.entry(key) {
+                entry.insert((Taken::File, 0));
+                return path;
+            }
+        }
+        self.insert_anywhere(&path)
+    }
+
+    fn insert_anywhere(&mut self, path: &SafePath) -> SafePath {
         let mut parent = 0;
         let mut result = String::with_capacity(path.0.len());
         let mut components = path.components().peekable();
+        let mut folder = (0, 0);
         while let Some(component) = components.next() {
+            folder = (result.len(), parent);
             if !result.is_empty() {
                 result.push('/');
             }
             let begin = result.len();
             result.push_str(component);
             let is_last = components.peek().is_none();
-            let first = hash(parent, component);
+            let first = hash(&mut self.lower, parent, component);
             let mut key = first;
             loop {
                 match self.taken.get(&key) {
@@ -176,11 +229,20 @@ impl Unique {
                             *number
                         });
                         rename(&mut result, begin, component, number);
-                        key = hash(parent, result.get(begin..).unwrap_or_default());
+                        let name = result.get(begin..).unwrap_or_default();
+                        key = hash(&mut self.lower, parent, name);
                     }
                 }
             }
             parent = key;
+        }
+        let (end, key) = folder;
+        if let Some(folder) = result.get(..end)
+            && path.0.get(..end) == Some(folder)
+        {
+            self.folder.clear();
+            self.folder.push_str(folder);
+            self.folder_key = key;
         }
         SafePath(result)
     }
@@ -203,12 +265,20 @@ fn rename(path: &mut String, begin: usize, name: &str, number: u32) {
     path.push_str(extension);
 }
 
-fn hash(parent: u64, name: &str) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(parent, 0x7061_7468);
-    let mut buffer = [0; 4];
-    for character in name.chars().flat_map(char::to_lowercase) {
-        hasher.write(character.encode_utf8(&mut buffer).as_bytes());
+/// The hash of a name below a folder, the same for any case.
+fn hash(lower: &mut Vec<u8>, parent: u64, name: &str) -> u64 {
+    lower.clear();
+    if name.is_ascii() {
+        lower.extend_from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+    } else {
+        let mut buffer = [0; 4];
+        for character in name.chars().flat_map(char::to_lowercase) {
+            lower.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+        }
     }
+    let mut hasher = SipHasher13::new_with_keys(parent, 0x7061_7468);
+    hasher.write(lower);
     hasher.finish()
 }
 
@@ -216,7 +286,6 @@ fn hash(parent: u64, name: &str) -> u64 {
 mod tests {
     use super::*;
     use alloc::string::ToString;
-    use alloc::vec::Vec;
 
     fn safe(components: &[&[u8]]) -> String {
         SafePath::sanitize(components.iter().copied()).to_string()

@@ -5,10 +5,19 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 /// A peer asks to be talked to. Hand it back to [`Connection::accept`](super::Connection::accept) or
-/// [`Connection::reject`](super::Connection::reject) once.
+/// [`Connection::reject`](super::Connection::reject) once: to the connection that it came from.
 #[must_use = "the peer waits for its handshake"]
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ask(pub(super) ());
+pub struct Ask(pub(super) u64);
+
+impl Ask {
+    /// The number of the connection that waits, as it was given to
+    /// [`Connection::incoming`](super::Connection::incoming).
+    #[must_use]
+    pub const fn connection(&self) -> u64 {
+        self.0
+    }
+}
 
 /// What a connection has to say.
 #[derive(Debug, PartialEq, Eq)]

@@ -24,6 +24,7 @@
 //! | linger | [`Limits::linger`](crate::Limits::linger) | the connection counts as closed |
 
 mod bitfield;
+mod commands;
 mod config;
 mod connection;
 mod error;

@@ -91,7 +91,7 @@ impl Connection {
         if self.state == State::Listening {
             self.state = State::Asking;
             self.torrent = Some(super::Torrent::new(handshake.info_hash));
-            let ask = Ask(());
+            let ask = Ask(self.number);
             return Ok(Step::Event(Event::Incoming { ask, handshake }));
         }
         let ours = self.torrent.as_ref().map(|torrent| torrent.info_hash);

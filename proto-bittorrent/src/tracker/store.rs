@@ -10,10 +10,10 @@ use crate::random::Random;
 use crate::tracker::{Announce, AnnounceEvent, Announced, ScrapeCounts};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::hash::BuildHasher;
+use core::hash::{BuildHasher, Hasher};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable};
 use siphasher::sip::SipHasher13;
 
 /// From so many peers on a swarm has an index.
@@ -135,19 +135,33 @@ impl Torrent {
 }
 
 /// An address of one family.
-trait Address: Copy + Eq + core::hash::Hash + core::fmt::Debug {
+trait Address: Copy + Eq + core::fmt::Debug {
     fn socket(self, port: u16) -> SocketAddr;
+    fn hash(self, port: u16, keys: Keys) -> u64;
 }
 
 impl Address for Ipv4Addr {
     fn socket(self, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(self), port)
     }
+
+    fn hash(self, port: u16, keys: Keys) -> u64 {
+        let mut hasher = keys.build_hasher();
+        hasher.write_u64(u64::from(u32::from(self)) << 16 | u64::from(port));
+        hasher.finish()
+    }
 }
 
 impl Address for Ipv6Addr {
     fn socket(self, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V6(self), port)
+    }
+
+    fn hash(self, port: u16, keys: Keys) -> u64 {
+        let mut hasher = keys.build_hasher();
+        hasher.write(&self.octets());
+        hasher.write_u64(u64::from(port));
+        hasher.finish()
     }
 }
 
@@ -160,10 +174,17 @@ struct Peer<A> {
     expires: u32,
 }
 
+impl<A: Address> Peer<A> {
+    fn is_at(&self, ip: A, port: u16) -> bool {
+        self.ip == ip && self.port == port
+    }
+}
+
 #[derive(Debug)]
 struct Swarm<A> {
     peers: Vec<Peer<A>>,
-    index: Option<HashMap<(A, u16), u32, Keys>>,
+    /// Places of the peers, by the hash of their addresses.
+    index: Option<HashTable<u32>>,
     seeders: u32,
     /// Where the search for peers that are gone goes on.
     sweep: usize,
@@ -190,103 +211,149 @@ enum Change {
 }
 
 impl<A: Address> Swarm<A> {
-    fn find(&self, ip: A, port: u16) -> Option<usize> {
-        match &self.index {
-            Some(index) => index.get(&(ip, port)).map(|at| *at as usize),
-            None => self
-                .peers
-                .iter()
-                .position(|peer| peer.ip == ip && peer.port == port),
+    fn find(&self, ip: A, port: u16, keys: Keys) -> Option<usize> {
+        let peers = &self.peers;
+        let Some(index) = &self.index else {
+            return peers.iter().position(|peer| peer.is_at(ip, port));
+        };
+        let is = |at: &u32| {
+            let peer = peers.get(*at as usize);
+            peer.is_some_and(|peer| peer.is_at(ip, port))
+        };
+        let found = index.find(ip.hash(port, keys), is)?;
+        Some(*found as usize)
+    }
+
+    /// Takes the news of a peer that is known.
+    fn update(&mut self, at: usize, peer: Peer<A>) -> Change {
+        let Some(known) = self.peers.get_mut(at) else {
+            return Change::Stranger;
+        };
+        let was_seed = core::mem::replace(known, peer).is_seed;
+        self.seeders = self
+            .seeders
+            .saturating_sub(u32::from(was_seed))
+            .saturating_add(u32::from(peer.is_seed));
+        Change::Known {
+            became_seed: peer.is_seed && !was_seed,
         }
     }
 
-    fn insert(&mut self, peer: Peer<A>, keys: Keys) -> Change {
-        if let Some(at) = self.find(peer.ip, peer.port) {
-            let Some(known) = self.peers.get_mut(at) else {
-                return Change::Stranger;
-            };
-            let became_seed = peer.is_seed && !known.is_seed;
-            if peer.is_seed != known.is_seed {
-                self.seeders = if peer.is_seed {
-                    self.seeders.saturating_add(1)
-                } else {
-                    self.seeders.saturating_sub(1)
-                };
-            }
-            *known = peer;
-            return Change::Known { became_seed };
-        }
+    /// Adds a peer that is not there yet.
+    fn push(&mut self, peer: Peer<A>, keys: Keys) {
         let at = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
         self.peers.push(peer);
         self.seeders = self.seeders.saturating_add(u32::from(peer.is_seed));
+        let peers = &self.peers;
         match &mut self.index {
             Some(index) => {
-                index.insert((peer.ip, peer.port), at);
+                let hash = peer.ip.hash(peer.port, keys);
+                index.insert_unique(hash, at, |at| hash_at(peers, *at, keys));
             }
-            None if self.peers.len() >= INDEX_FROM => {
-                let mut index = HashMap::with_capacity_and_hasher(self.peers.len(), keys);
-                for (peer, at) in self.peers.iter().zip(0..) {
-                    index.insert((peer.ip, peer.port), at);
+            None if peers.len() >= INDEX_FROM => {
+                let mut index = HashTable::with_capacity(peers.len());
+                for (peer, at) in peers.iter().zip(0..) {
+                    let hash = peer.ip.hash(peer.port, keys);
+                    index.insert_unique(hash, at, |at| hash_at(peers, *at, keys));
                 }
                 self.index = Some(index);
             }
             None => {}
         }
-        Change::New
     }
 
-    fn remove_at(&mut self, at: usize) {
-        if at >= self.peers.len() {
+    fn remove_at(&mut self, at: usize, keys: Keys) {
+        let Some(&gone) = self.peers.get(at) else {
             return;
-        }
-        let gone = self.peers.swap_remove(at);
-        self.seeders = self.seeders.saturating_sub(u32::from(gone.is_seed));
+        };
+        let last = self.peers.len().saturating_sub(1);
         if let Some(index) = &mut self.index {
-            index.remove(&(gone.ip, gone.port));
-            if let Some(moved) = self.peers.get(at) {
-                let at = u32::try_from(at).unwrap_or(u32::MAX);
-                index.insert((moved.ip, moved.port), at);
+            let hash = gone.ip.hash(gone.port, keys);
+            if let Ok(entry) = index.find_entry(hash, |place| *place as usize == at) {
+                entry.remove();
             }
-            if self.peers.len() < INDEX_FROM / 2 {
-                self.index = None;
+            // The last one takes its place.
+            if last != at
+                && let Some(moved) = self.peers.get(last)
+            {
+                let hash = moved.ip.hash(moved.port, keys);
+                if let Some(place) = index.find_mut(hash, |place| *place as usize == last) {
+                    *place = u32::try_from(at).unwrap_or(u32::MAX);
+                }
             }
+        }
+        self.peers.swap_remove(at);
+        self.seeders = self.seeders.saturating_sub(u32::from(gone.is_seed));
+        if self.peers.len() < INDEX_FROM / 2 {
+            self.index = None;
         }
     }
 
-    /// Looks at up to `most` peers; returns how many are gone.
-    fn sweep(&mut self, now: u32, most: usize) -> usize {
-        let mut gone = 0_usize;
-        for _ in 0..most.min(self.peers.len()) {
-            if self.sweep >= self.peers.len() {
-                self.sweep = 0;
-            }
-            match self.peers.get(self.sweep) {
-                Some(peer) if peer.expires <= now => {
-                    self.remove_at(self.sweep);
-                    gone = gone.saturating_add(1);
-                }
-                Some(_) => self.sweep = self.sweep.saturating_add(1),
-                None => break,
-            }
+    /// Looks at up to `most` peers below the place where the last search ended; returns how many are
+    /// gone. A round begins at the end: whoever takes the place of one that is gone was looked at
+    /// before, so that none is left out.
+    fn sweep(&mut self, now: u32, most: usize, keys: Keys) -> usize {
+        let len = self.peers.len();
+        if most >= len {
+            self.sweep = len;
         }
+        let (gone, next) = self.sweep_below(self.sweep, now, most, keys);
+        self.sweep = next;
         gone
     }
 
-    /// Up to `want` peers but this one, from a random place on.
-    fn pick(&self, want: usize, random: &mut Random, not: (A, u16), out: &mut Vec<SocketAddr>) {
-        let len = self.peers.len();
-        let start = if len <= want { 0 } else { random.below(len) };
-        let (before, after) = self.peers.split_at_checked(start).unwrap_or_default();
-        let picked = after
-            .iter()
-            .chain(before)
-            // One more, in case that the asker is among them.
-            .take(want.saturating_add(1))
-            .filter(|peer| (peer.ip, peer.port) != not)
-            .take(want)
-            .map(|peer| peer.ip.socket(peer.port));
-        out.extend(picked);
+    /// Looks at up to `most` peers below a place; returns how many are gone, and the next place.
+    fn sweep_below(&mut self, mut at: usize, now: u32, most: usize, keys: Keys) -> (usize, usize) {
+        let mut gone = 0_usize;
+        for _ in 0..most.min(self.peers.len()) {
+            if at == 0 || at > self.peers.len() {
+                at = self.peers.len();
+            }
+            at = at.saturating_sub(1);
+            if self.peers.get(at).is_some_and(|peer| peer.expires <= now) {
+                self.remove_at(at, keys);
+                gone = gone.saturating_add(1);
+            }
+        }
+        (gone, at)
     }
+
+    /// Up to `want` peers but the one that asks, from a place on.
+    fn pick(&self, start: usize, want: usize, asker: Option<usize>) -> Vec<SocketAddr> {
+        let others = self
+            .peers
+            .len()
+            .saturating_sub(usize::from(asker.is_some()));
+        let want = want.min(others);
+        if want == 0 {
+            return Vec::new();
+        }
+        let mut picked = Vec::with_capacity(want);
+        let (before, after) = match self.peers.split_at_checked(start) {
+            Some(halves) => halves,
+            None => (Default::default(), &self.peers[..]),
+        };
+        let start = before.len();
+        let asker = asker.unwrap_or(usize::MAX);
+        // In front of the asker and behind it, so that nothing is to be compared on the way.
+        for (part, first) in [(after, start), (before, 0)] {
+            let (front, back) = match part.split_at_checked(asker.wrapping_sub(first)) {
+                Some((front, back)) => (front, back.get(1..).unwrap_or_default()),
+                None => (part, Default::default()),
+            };
+            for peers in [front, back] {
+                let left = want.saturating_sub(picked.len());
+                let peers = peers.get(..left).unwrap_or(peers);
+                picked.extend(peers.iter().map(|peer| peer.ip.socket(peer.port)));
+            }
+        }
+        picked
+    }
+}
+
+fn hash_at<A: Address>(peers: &[Peer<A>], at: u32, keys: Keys) -> u64 {
+    let peer = peers.get(at as usize);
+    peer.map_or(0, |peer| peer.ip.hash(peer.port, keys))
 }
 
 impl Store {
@@ -371,46 +438,29 @@ impl Store {
             announce,
             peers: self.peers,
         };
-        let mut peers = Vec::new();
-        let want = announce
-            .want
-            .map_or(self.limits.default_want, |want| want as usize);
-        let want = if announce.event == AnnounceEvent::Stopped {
-            0
-        } else {
-            want.min(self.limits.max_want)
+        let want = match (announce.event, announce.want) {
+            (AnnounceEvent::Stopped, _) => 0,
+            (_, Some(want)) => (want as usize).min(self.limits.max_want),
+            (_, None) => self.limits.default_want.min(self.limits.max_want),
         };
-        let change = match ip.to_canonical() {
-            IpAddr::V4(ip) => {
-                let change = visit.note(&mut entry.v4, ip);
-                entry
-                    .v4
-                    .pick(want, &mut self.random, (ip, announce.port), &mut peers);
-                change
-            }
-            IpAddr::V6(ip) => {
-                let change = visit.note(&mut entry.v6, ip);
-                entry
-                    .v6
-                    .pick(want, &mut self.random, (ip, announce.port), &mut peers);
-                change
-            }
+        let random = &mut self.random;
+        let outcome = match ip.to_canonical() {
+            IpAddr::V4(ip) => visit.announce(&mut entry.v4, ip, want, random),
+            IpAddr::V6(ip) => visit.announce(&mut entry.v6, ip, want, random),
         };
         self.peers = visit.peers;
-        let change = match change {
-            Ok(change) => change,
-            Err(error) => {
-                self.forget_if_empty(&torrent);
-                return Err(error);
-            }
-        };
         // A completion counts once: a peer that was known, and is a seed only now.
         let is_completed = announce.event == AnnounceEvent::Completed && announce.left == 0;
-        if is_completed && change == (Change::Known { became_seed: true }) {
+        if let Ok((Change::Known { became_seed: true }, _)) = outcome
+            && is_completed
+        {
             entry.completed = entry.completed.saturating_add(1);
         }
         let counts = entry.counts();
-        self.forget_if_empty(&torrent);
+        if entry.len() == 0 {
+            self.forget(&torrent);
+        }
+        let (_, peers) = outcome?;
         Ok(self.answer(counts, peers))
     }
 
@@ -438,8 +488,8 @@ impl Store {
                 continue;
             };
             let looked = torrent.len().min(left);
-            let gone = torrent.v4.sweep(now, left);
-            let gone = gone.saturating_add(torrent.v6.sweep(now, left));
+            let gone = torrent.v4.sweep(now, left, self.keys);
+            let gone = gone.saturating_add(torrent.v6.sweep(now, left, self.keys));
             self.peers = self.peers.saturating_sub(gone);
             left = left.saturating_sub(looked.max(1));
             if torrent.len() == 0 {
@@ -480,21 +530,16 @@ impl Store {
         }
     }
 
-    fn forget_if_empty(&mut self, torrent: &Sha1Hash) {
+    /// Forgets a torrent that has no peers.
+    fn forget(&mut self, torrent: &Sha1Hash) {
         // Its place in `rounds` goes when its turn comes.
-        if self
-            .torrents
-            .get(torrent)
-            .is_some_and(|entry| entry.len() == 0)
-        {
-            self.torrents.remove(torrent);
-            // Short lives must not fill the list of rounds.
-            if self.rounds.len() > self.torrents.len().saturating_mul(2).saturating_add(64) {
-                let torrents = &self.torrents;
-                let mut seen = alloc::collections::BTreeSet::new();
-                self.rounds
-                    .retain(|hash| torrents.contains_key(hash) && seen.insert(*hash));
-            }
+        self.torrents.remove(torrent);
+        // Short lives must not fill the list of rounds.
+        if self.rounds.len() > self.torrents.len().saturating_mul(2).saturating_add(64) {
+            let torrents = &self.torrents;
+            let mut seen = alloc::collections::BTreeSet::new();
+            self.rounds
+                .retain(|hash| torrents.contains_key(hash) && seen.insert(*hash));
         }
     }
 }
@@ -510,38 +555,59 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    fn note<A: Address>(&mut self, swarm: &mut Swarm<A>, ip: A) -> Result<Change, StoreError> {
-        let gone = swarm.sweep(self.now, SWEEP);
+    /// Notes the peer, and picks others for it.
+    fn announce<A: Address>(
+        &mut self,
+        swarm: &mut Swarm<A>,
+        ip: A,
+        want: usize,
+        random: &mut Random,
+    ) -> Result<(Change, Vec<SocketAddr>), StoreError> {
+        // Those that are gone are looked for where peers are picked: that part of the memory is
+        // needed anyway, and whoever is gone there is not told.
+        let start = random.below(swarm.peers.len());
+        let end = start.saturating_add(SWEEP).min(swarm.peers.len());
+        let (gone, _) = swarm.sweep_below(end, self.now, SWEEP, self.keys);
         self.peers = self.peers.saturating_sub(gone);
+        let (change, asker) = self.note(swarm, ip)?;
+        Ok((change, swarm.pick(start, want, asker)))
+    }
+
+    /// What became of the peer, and its place.
+    fn note<A: Address>(
+        &mut self,
+        swarm: &mut Swarm<A>,
+        ip: A,
+    ) -> Result<(Change, Option<usize>), StoreError> {
         let port = self.announce.port;
+        let known = swarm.find(ip, port, self.keys);
         if self.announce.event == AnnounceEvent::Stopped {
-            let Some(at) = swarm.find(ip, port) else {
-                return Ok(Change::Stranger);
+            let Some(at) = known else {
+                return Ok((Change::Stranger, None));
             };
-            swarm.remove_at(at);
+            swarm.remove_at(at, self.keys);
             self.peers = self.peers.saturating_sub(1);
-            return Ok(Change::Gone);
+            return Ok((Change::Gone, None));
         }
-        let is_new = swarm.find(ip, port).is_none();
-        if is_new && self.peers >= self.limits.max_peers {
+        let peer = Peer {
+            ip,
+            port,
+            is_seed: self.announce.left == 0,
+            expires: self.expires,
+        };
+        if let Some(at) = known {
+            return Ok((swarm.update(at, peer), Some(at)));
+        }
+        if self.peers >= self.limits.max_peers {
             return Err(StoreError::Full);
         }
-        if is_new && self.has_too_many_ports(swarm, ip) {
+        if self.has_too_many_ports(swarm, ip) {
             return Err(StoreError::TooManyPorts);
         }
-        let change = swarm.insert(
-            Peer {
-                ip,
-                port,
-                is_seed: self.announce.left == 0,
-                expires: self.expires,
-            },
-            self.keys,
-        );
-        if change == Change::New {
-            self.peers = self.peers.saturating_add(1);
-        }
-        Ok(change)
+        let at = swarm.peers.len();
+        swarm.push(peer, self.keys);
+        self.peers = self.peers.saturating_add(1);
+        Ok((Change::New, Some(at)))
     }
 
     /// Counts the ports of an address among the peers that came last: a flood from one host is

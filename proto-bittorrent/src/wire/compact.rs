@@ -32,12 +32,19 @@ pub fn v6(octets: &[u8]) -> impl ExactSizeIterator<Item = SocketAddrV6> {
 }
 
 /// Appends a peer to a list of its own family.
+#[inline]
 pub fn push(dst: &mut Vec<u8>, peer: SocketAddr) {
+    let [high, low] = peer.port().to_be_bytes();
     match peer.ip() {
-        IpAddr::V4(ip) => dst.extend_from_slice(&ip.octets()),
-        IpAddr::V6(ip) => dst.extend_from_slice(&ip.octets()),
+        IpAddr::V4(ip) => {
+            let [a, b, c, d] = ip.octets();
+            dst.extend_from_slice(&[a, b, c, d, high, low]);
+        }
+        IpAddr::V6(ip) => {
+            dst.extend_from_slice(&ip.octets());
+            dst.extend_from_slice(&[high, low]);
+        }
     }
-    dst.extend_from_slice(&peer.port().to_be_bytes());
 }
 
 /// Whether a peer at this address can be connected to at all: it has a port, and the address is one

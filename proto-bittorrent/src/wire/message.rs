@@ -433,6 +433,7 @@ impl Message {
             }
             Self::Request(block) => put_block(dst, 6, *block),
             Self::Piece { piece, begin, data } => {
+                dst.reserve(data.len().saturating_add(13));
                 dst.put_slice(&Self::piece_head(*piece, *begin, data.len()));
                 dst.put_slice(data);
             }
@@ -471,22 +472,35 @@ impl Message {
     }
 }
 
+/// Length and kind of a message with so many octets behind them.
+fn head_octets(id: u8, payload: usize) -> [u8; 5] {
+    let len = u32::try_from(payload).unwrap_or(u32::MAX).saturating_add(1);
+    let [a, b, c, d] = len.to_be_bytes();
+    [a, b, c, d, id]
+}
+
 fn head(dst: &mut BytesMut, id: u8, payload: usize) {
     dst.reserve(payload.saturating_add(5));
-    dst.put_u32(u32::try_from(payload).unwrap_or(u32::MAX).saturating_add(1));
-    dst.put_u8(id);
+    dst.put_slice(&head_octets(id, payload));
+}
+
+/// A short message in one piece: its numbers behind its head.
+fn numbers<const COUNT: usize, const LEN: usize>(dst: &mut BytesMut, id: u8, all: [u32; COUNT]) {
+    let mut octets = [0; LEN];
+    let (front, rest) = octets.split_at_mut(5.min(LEN));
+    front.copy_from_slice(&head_octets(id, LEN.saturating_sub(5)));
+    for (place, number) in rest.chunks_exact_mut(4).zip(all) {
+        place.copy_from_slice(&number.to_be_bytes());
+    }
+    dst.put_slice(&octets);
 }
 
 fn number(dst: &mut BytesMut, id: u8, number: u32) {
-    head(dst, id, 4);
-    dst.put_u32(number);
+    numbers::<1, 9>(dst, id, [number]);
 }
 
 fn put_block(dst: &mut BytesMut, id: u8, block: Block) {
-    head(dst, id, 12);
-    dst.put_u32(block.piece);
-    dst.put_u32(block.begin);
-    dst.put_u32(block.len);
+    numbers::<3, 17>(dst, id, [block.piece, block.begin, block.len]);
 }
 
 fn put_range(dst: &mut BytesMut, id: u8, range: &HashRange, hashes: &[u8]) {

@@ -18,6 +18,7 @@ use proto_bittorrent::tracker::{Announce, Announced, StoreLimits, http, udp};
 use proto_bittorrent::wire::{Block, METADATA_PIECE_LEN};
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
@@ -205,9 +206,11 @@ async fn start_seed(
     };
     let config = Arc::new(Config::new(PeerId([b's'; 20])));
     let limits = Arc::new(Limits::default());
+    let numbers = AtomicU64::new(0);
     let make = move |socket| {
-        let machine =
-            Connection::incoming(Duration::ZERO, Arc::clone(&config), Arc::clone(&limits));
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        let (config, limits) = (Arc::clone(&config), Arc::clone(&limits));
+        let machine = Connection::incoming(Duration::ZERO, config, limits, number);
         (Stream::new(machine, socket), seed.clone())
     };
     tasks.spawn(serve::streams(listener, 8, make, std::future::pending()));

@@ -10,6 +10,8 @@ const MAX_LINE: usize = 1024;
 /// Finds the end of a head, however it is cut.
 #[derive(Debug, Default)]
 pub(super) struct HeadFinder {
+    /// Empty lines in front of the head: they are taken, as RFC 9112 section 2.2 has it.
+    blank: usize,
     /// Octets at the front of the input that hold no end.
     searched: usize,
 }
@@ -27,14 +29,20 @@ pub(super) enum Found {
 
 impl HeadFinder {
     pub(super) fn find(&mut self, input: &[u8], max: usize) -> Found {
+        let is_blank = |octet: &&u8| matches!(octet, b'\r' | b'\n');
+        if self.searched == self.blank {
+            let rest = input.get(self.blank..).unwrap_or_default();
+            let more = rest.iter().take(max).take_while(is_blank).count();
+            self.blank = self.blank.saturating_add(more);
+        }
         // The end may have begun in what was searched already.
-        let from = self.searched.saturating_sub(3);
+        let from = self.searched.saturating_sub(3).max(self.blank);
         let window = input.get(from..).unwrap_or_default();
         let end = window.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.map(|at| from.saturating_add(at).saturating_add(4));
         match end {
             Some(end) if end <= max => {
-                self.searched = 0;
+                *self = Self::default();
                 Found::Head(end)
             }
             None if input.len() < max => {
@@ -95,7 +103,7 @@ impl Framing {
                 }
                 Self::Chunked(chunk) => match chunk {
                     Chunk::Size => match httparse::parse_chunk_size(input) {
-                        Ok(httparse::Status::Complete((used, size))) => {
+                        Ok(httparse::Status::Complete((used, size))) if used <= MAX_LINE => {
                             input.advance(used.min(input.len()));
                             *chunk = if size == 0 {
                                 Chunk::Trailers

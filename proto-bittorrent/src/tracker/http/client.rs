@@ -264,12 +264,12 @@ impl Client {
             },
             State::Body(framing) => {
                 let is_whole = framing.read(input, &mut self.body, self.limits.max_body_len)?;
-                let is_over = self.eof && input.is_empty();
-                if is_whole || is_over && *framing == Framing::UntilEof {
+                if is_whole || self.eof && *framing == Framing::UntilEof {
                     self.finish();
                     return Ok(true);
                 }
-                if is_over {
+                // What is left in the input then is a part of something.
+                if self.eof {
                     Err(Error::UnexpectedEof)
                 } else {
                     Ok(false)
@@ -283,7 +283,8 @@ impl Client {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
         match response.parse(head) {
-            Ok(httparse::Status::Complete(_)) => {}
+            // What the parser would leave of it is a body for whoever reads lines otherwise.
+            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
             _ => return Err(Error::Head),
         }
         let status = response.code.ok_or(Error::Head)?;

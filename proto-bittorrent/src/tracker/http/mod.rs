@@ -7,6 +7,7 @@ mod query;
 mod server;
 mod wire;
 
+pub use body::BodyError;
 pub use client::{Client, ClientStats, Error as ClientError, Event as ClientEvent, Failure};
 pub use query::{AnnounceQuery, QueryError, ScrapeQuery};
 pub use server::{

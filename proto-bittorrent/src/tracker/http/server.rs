@@ -26,7 +26,18 @@ use core::time::Duration;
 /// A question waits for its answer. Hand it back to one of the `answer` methods once.
 #[must_use = "the connection takes no further request until this one is answered"]
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ask(u64);
+pub struct Ask {
+    connection: u64,
+    number: u64,
+}
+
+impl Ask {
+    /// The number of the connection that waits, as it was given to [`Server::new`].
+    #[must_use]
+    pub const fn connection(&self) -> u64 {
+        self.connection
+    }
+}
 
 /// What a connection has to say.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,7 +131,7 @@ enum State {
 ///
 /// let now = Duration::ZERO;
 /// let mut store = Store::new(StoreLimits::default(), [1; 32]);
-/// let mut server = http::Server::new(now, Limits::default());
+/// let mut server = http::Server::new(now, Limits::default(), 1);
 /// let mut input = BytesMut::from(
 ///     &b"GET /announce?info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=bbbbbbbbbbbbbbbbbbbb&port=6881&left=0 HTTP/1.1\r\n\r\n"[..],
 /// );
@@ -136,6 +147,7 @@ pub struct Server {
     state: State,
     head: HeadFinder,
     output: Outbox,
+    connection: u64,
     next_ask: u64,
     /// Whether the request under way is the last one.
     is_last: bool,
@@ -149,14 +161,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// A connection that was accepted at `now`. Limits may be shared: pass an `Arc`.
+    /// A connection that was accepted at `now`. Limits may be shared: pass an `Arc`. Its questions
+    /// bear `connection`: give a number that no other connection has, so that an answer cannot go to
+    /// the wrong one.
     #[must_use]
-    pub fn new(now: Duration, limits: impl Into<Arc<Limits>>) -> Self {
+    pub fn new(now: Duration, limits: impl Into<Arc<Limits>>, connection: u64) -> Self {
         let limits = limits.into();
         Self {
             state: State::Reading,
             head: HeadFinder::default(),
             output: Outbox::default(),
+            connection,
             next_ask: 0,
             is_last: false,
             now,
@@ -223,7 +238,8 @@ impl Server {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         match request.parse(head) {
-            Ok(httparse::Status::Complete(_)) => {}
+            // What the parser would leave of it is another request for whoever reads lines otherwise.
+            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
             _ => return None,
         }
         let (method, target, version) = (request.method?, request.path?, request.version?);
@@ -291,7 +307,10 @@ impl Server {
             .limits
             .answer_deadline
             .map(|wait| self.now.saturating_add(wait));
-        Ask(ask)
+        Ask {
+            connection: self.connection,
+            number: ask,
+        }
     }
 
     fn refuse(&mut self, status: u16) -> Event {
@@ -489,7 +508,7 @@ impl Server {
             State::Asking {
                 ask: open,
                 is_compact,
-            } if open == ask.0 && !self.closing => {
+            } if open == ask.number && ask.connection == self.connection && !self.closing => {
                 self.state = State::Reading;
                 self.restart_idle_timer();
                 Ok(is_compact)

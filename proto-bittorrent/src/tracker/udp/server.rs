@@ -5,12 +5,13 @@
 //! cannot receive at that address.
 
 use super::UsageError;
-use super::wire::{Connect, Request, Response};
+use super::wire::{Connect, Request, Response, encode_announce};
 use crate::Limits;
 use crate::datagram::{Local, LocalId, Transmit};
 use crate::hash::Sha1Hash;
 use crate::random::Random;
 use crate::tracker::{Announce, Announced, ScrapeCounts, Store};
+use crate::wire::compact;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -234,14 +235,23 @@ impl Server {
         let is_v6 = open.from.is_ipv6();
         let most = if is_v6 { MAX_PEERS_V6 } else { MAX_PEERS_V4 };
         let peers = answer.peers.iter().filter(|peer| peer.is_ipv6() == is_v6);
-        let response = Response::Announce {
-            transaction: open.transaction,
-            interval: u32::try_from(answer.interval.as_secs()).unwrap_or(u32::MAX),
-            leechers: answer.leechers.unwrap_or(0),
-            seeders: answer.seeders.unwrap_or(0),
-            peers: peers.take(most).copied().collect(),
+        let numbers = [
+            1,
+            open.transaction,
+            u32::try_from(answer.interval.as_secs()).unwrap_or(u32::MAX),
+            answer.leechers.unwrap_or(0),
+            answer.seeders.unwrap_or(0),
+        ];
+        let octets = if is_v6 {
+            compact::V6_LEN
+        } else {
+            compact::V4_LEN
         };
-        self.send(open.local, open.from, &response);
+        let count = answer.peers.len().min(most);
+        let room = count.saturating_mul(octets).saturating_add(20);
+        let mut payload = Vec::with_capacity(room);
+        encode_announce(&mut payload, numbers, peers.take(most).copied());
+        self.send_payload(open.local, open.from, payload);
         Ok(())
     }
 
@@ -374,6 +384,10 @@ impl Server {
     fn send(&mut self, local: LocalId, to: SocketAddr, response: &Response) {
         let mut payload = Vec::with_capacity(64);
         response.encode(&mut payload);
+        self.send_payload(local, to, payload);
+    }
+
+    fn send_payload(&mut self, local: LocalId, to: SocketAddr, payload: Vec<u8>) {
         self.answers.push_back(Transmit::Datagram {
             local: Local::Id(local),
             to,

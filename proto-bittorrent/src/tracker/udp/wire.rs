@@ -287,13 +287,10 @@ impl Response {
                 let interval = src.get_u32();
                 let leechers = src.get_u32();
                 let seeders = src.get_u32();
-                let reachable = |peer: &SocketAddr| compact::is_reachable(*peer);
                 let peers = if is_v6 {
-                    let peers = compact::v6(src).map(SocketAddr::V6);
-                    peers.filter(reachable).take(max_peers).collect()
+                    reachable(compact::v6(src).map(SocketAddr::V6), max_peers)
                 } else {
-                    let peers = compact::v4(src).map(SocketAddr::V4);
-                    peers.filter(reachable).take(max_peers).collect()
+                    reachable(compact::v4(src).map(SocketAddr::V4), max_peers)
                 };
                 Ok(Self::Announce {
                     transaction,
@@ -351,12 +348,8 @@ impl Response {
                 seeders,
                 peers,
             } => {
-                dst.put_u32(1);
-                dst.put_u32(*transaction);
-                dst.put_u32(*interval);
-                dst.put_u32(*leechers);
-                dst.put_u32(*seeders);
-                peers.iter().for_each(|peer| compact::push(dst, *peer));
+                let numbers = [1, *transaction, *interval, *leechers, *seeders];
+                encode_announce(dst, numbers, peers.iter().copied());
             }
             Self::Scrape {
                 transaction,
@@ -380,6 +373,29 @@ impl Response {
             }
         }
     }
+}
+
+/// Appends a reply to an announce: five numbers, and peers of one family.
+pub(super) fn encode_announce(
+    dst: &mut Vec<u8>,
+    numbers: [u32; 5],
+    peers: impl Iterator<Item = SocketAddr> + Clone,
+) {
+    // Most are of IPv4; those of IPv6 make it grow.
+    dst.reserve(peers.size_hint().0.saturating_mul(6).saturating_add(20));
+    for number in numbers {
+        dst.put_u32(number);
+    }
+    peers.for_each(|peer| compact::push(dst, peer));
+}
+
+/// The first peers that can be reached at all.
+fn reachable(peers: impl ExactSizeIterator<Item = SocketAddr>, most: usize) -> Vec<SocketAddr> {
+    let mut found = Vec::with_capacity(peers.len().min(most));
+    for peer in peers.filter(|peer| compact::is_reachable(*peer)).take(most) {
+        found.push(peer);
+    }
+    found
 }
 
 fn need(octets: &[u8], expected: usize) -> Result<(), DecodeError> {
