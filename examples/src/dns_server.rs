@@ -14,7 +14,7 @@ use proto_dns::server::{self, Nameserver, Transfer, Zone, ZoneBuilder};
 use proto_dns::tsig::Key;
 use proto_dns::wire::Name;
 use proto_dns::zonefile::{Entry, Parser};
-use proto_dns::{Limits, Transport, UsageError, client};
+use proto_dns::{Limits, Transport, UnixTime, UsageError, client};
 use std::error::Error;
 use std::fs;
 use std::future::Future;
@@ -135,10 +135,9 @@ impl Shared {
     }
 }
 
-fn unix() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+fn unix() -> UnixTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().into()
 }
 
 /// Sockets of the same port.

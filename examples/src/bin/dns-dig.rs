@@ -9,10 +9,10 @@ use proto_dns::client::QueryOptions;
 use proto_dns::client::stub::Event;
 use proto_dns::tsig::{Key, Transaction};
 use proto_dns::wire::{
-    Builder, Class, Edns, EdnsOption, Flags, Message, MessageBuf, Name, OptionCode, Options,
-    Question, RData, Rcode, Record, Section, Soa, Type,
+    Builder, Class, ClientSubnet, Edns, EdnsOption, Flags, Message, MessageBuf, Name, Opt,
+    OptionCode, Options, Question, RData, Rcode, Record, Section, Soa, Type,
 };
-use proto_dns::{Config, Limits};
+use proto_dns::{Config, Limits, UnixTime};
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 /// Asks a DNS server and prints its answer in the way of dig.
 ///
 /// Words that begin with + are switches, with no in front to switch off: +short, +tcp, +dnssec (+do),
-/// +recurse, +cdflag (+cd), +edns, +nsid, +cookie, +padding=N, +subnet=ADDR/PREFIX,
+/// +recurse, +cdflag (+cd), +edns, +nsid, +expire, +keepalive, +zoneversion, +cookie, +padding=N, +subnet=ADDR/PREFIX,
 /// +ednsopt=CODE:HEX, +bufsize=N, +time=SECONDS, +tries=N, +retry=N, +search, +ndots=N, +domain=NAME,
 /// +trace; and for what is printed +all, +cmd, +comments, +question, +answer, +authority, +additional,
 /// +stats, +ttlid, +class. The types AXFR and IXFR=SERIAL transfer a zone.
@@ -245,8 +245,8 @@ async fn trace(request: Request) -> Result<(), Box<dyn Error>> {
 async fn exchange(request: &Request, transfer: bool) -> Result<(), Box<dyn Error>> {
     let wait = request.config.tcp_timeout;
     let mut message = question_message(request)?;
-    let unix = || -> Result<u64, Box<dyn Error>> {
-        Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
+    let unix = || -> Result<UnixTime, Box<dyn Error>> {
+        Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.into())
     };
     let mut signed = match &request.key {
         Some(key) => Some(Transaction::request(key, &mut message, unix()?)?),
@@ -448,7 +448,10 @@ impl Request {
             "cdflag" | "cd" => self.options.checking_disabled = on,
             "edns" => self.options.edns = on,
             "cookie" => self.config.cookies = on,
-            "nsid" if on => self.option(OptionCode::NSID, &[])?,
+            "nsid" if on => self.option(Opt::Nsid(&[]))?,
+            "expire" if on => self.option(Opt::Expire(None))?,
+            "keepalive" if on => self.option(Opt::TcpKeepalive(None))?,
+            "zoneversion" if on => self.option(Opt::ZoneVersion(None))?,
             "trace" => self.trace = on,
             "search" => *searching = on,
             _ => return Err(format!("+{switch}: not a switch")),
@@ -456,23 +459,27 @@ impl Request {
         Ok(())
     }
 
-    fn option(&mut self, code: OptionCode, data: &[u8]) -> Result<(), String> {
+    fn option(&mut self, option: Opt<'_>) -> Result<(), String> {
         let wire = &mut self.config.edns_options;
-        Options::encode(code, data, wire).map_err(|error| error.to_string())
+        option.encode(wire).map_err(|error| error.to_string())
     }
 
     fn read_setting(&mut self, setting: &str, value: &str) -> Result<(), String> {
         match setting {
             "subnet" => {
-                let data = subnet(value).ok_or_else(|| format!("+subnet={value}: ADDR/PREFIX"))?;
-                return self.option(OptionCode::CLIENT_SUBNET, &data);
+                let subnet =
+                    subnet(value).ok_or_else(|| format!("+subnet={value}: ADDR/PREFIX"))?;
+                return self.option(Opt::ClientSubnet(subnet));
             }
             "ednsopt" => {
                 let (code, data) = value.split_once(':').unwrap_or((value, ""));
                 let bad = || format!("+ednsopt={value}: CODE[:HEX]");
                 let code = code.parse().map_err(|_| bad())?;
                 let data = hex(data).ok_or_else(bad)?;
-                return self.option(OptionCode(code), &data);
+                // Whatever it is: to try out what a server makes of it.
+                let wire = &mut self.config.edns_options;
+                let added = Options::encode(OptionCode(code), &data, wire);
+                return added.map_err(|error| error.to_string());
             }
             "domain" => {
                 let name = value.parse().map_err(|error| format!("{value}: {error}"))?;
@@ -494,7 +501,7 @@ impl Request {
             "ndots" => self.config.ndots = usize::try_from(number).unwrap_or(usize::MAX),
             "padding" => {
                 let len = usize::try_from(number.min(400)).unwrap_or_default();
-                self.option(OptionCode::PADDING, &vec![0; len])?;
+                self.option(Opt::Padding(&vec![0; len]))?;
             }
             "bufsize" => {
                 self.config.udp_payload = u16::try_from(number)
@@ -506,17 +513,9 @@ impl Request {
     }
 }
 
-/// RFC 7871 section 6.
-fn subnet(text: &str) -> Option<Vec<u8>> {
+fn subnet(text: &str) -> Option<ClientSubnet> {
     let (address, prefix) = text.split_once('/')?;
-    let prefix: u8 = prefix.parse().ok()?;
-    let (family, octets) = match address.parse().ok()? {
-        IpAddr::V4(address) => (1, address.octets().to_vec()),
-        IpAddr::V6(address) => (2, address.octets().to_vec()),
-    };
-    let mut data = vec![0, family, prefix, 0];
-    data.extend(octets.get(..usize::from(prefix.div_ceil(8)))?);
-    Some(data)
+    ClientSubnet::new(address.parse().ok()?, prefix.parse().ok()?).ok()
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {
@@ -641,18 +640,13 @@ fn print_header(message: &Message<'_>) {
 }
 
 fn print_option(option: EdnsOption<'_>) {
-    let digits: String = option
-        .data
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect();
-    match (option.code, option.data) {
-        (OptionCode::EXTENDED_ERROR, &[high, low, ref text @ ..]) => {
-            let code = u16::from_be_bytes([high, low]);
-            println!("; EDE: {code} {}", text.escape_ascii());
-        }
-        (OptionCode::NSID, data) => println!("; NSID: {digits} (\"{}\")", data.escape_ascii()),
-        (code, _) => println!("; {code}: {digits}"),
+    match option.read() {
+        Ok(option) => println!("; {option}"),
+        Err(_) => println!(
+            "; {}: {} octets that do not fit it",
+            option.code,
+            option.data.len()
+        ),
     }
 }
 

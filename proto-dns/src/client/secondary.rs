@@ -12,12 +12,13 @@
 
 use super::stub::{Action, ConnectionId};
 use super::transfer::{Incoming, Progress};
+use crate::clock::WallClock;
 use crate::random::Random;
 use crate::server::Zone;
 use crate::server::update::is_newer;
 use crate::tsig::Key;
 use crate::wire::{Name, Rcode};
-use crate::{Limits, TransferError};
+use crate::{Limits, TransferError, UnixTime};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -91,7 +92,7 @@ pub struct Secondary {
     limits: Limits,
     random: Random,
     now: Duration,
-    clock: Option<(Duration, u64)>,
+    clock: WallClock,
     zone: Option<Arc<Zone>>,
     state: State,
     /// The primary that is asked.
@@ -131,7 +132,7 @@ impl Secondary {
             limits,
             random: Random::new(seed),
             now,
-            clock: None,
+            clock: WallClock::default(),
             zone: None,
             state: State::Waiting,
             turn: 0,
@@ -170,10 +171,10 @@ impl Secondary {
         self.zone.as_ref()
     }
 
-    /// Says what time it is, in seconds since 1970, for signatures.
-    pub fn handle_clock(&mut self, now: Duration, unix: u64) {
+    /// Says what time it is, for signatures.
+    pub fn handle_clock(&mut self, now: Duration, unix: UnixTime) {
         self.advance_to(now);
-        self.clock = Some((self.now, unix));
+        self.clock.set(self.now, unix);
     }
 
     /// A server says that the zone has changed. Unless it is one of the primaries, that is ignored
@@ -393,10 +394,8 @@ impl Secondary {
         self.primaries.get(turn).copied().unwrap_or(nowhere)
     }
 
-    fn unix(&self) -> u64 {
-        self.clock.map_or(0, |(since, unix)| {
-            unix.saturating_add(self.now.saturating_sub(since).as_secs())
-        })
+    fn unix(&self) -> UnixTime {
+        self.clock.at(self.now)
     }
 
     /// A timer never expires at the moment it is set.
