@@ -741,7 +741,10 @@ fn attack_39_time_keys_algorithms_and_truncation_are_looked_at() {
         TsigError::BadTime
     );
     assert_eq!(error(&signed(&key()), UnixTime::EPOCH), TsigError::BadTime);
-    assert_eq!(error(&signed(&key()), UnixTime::from_secs(u64::MAX)), TsigError::BadTime);
+    assert_eq!(
+        error(&signed(&key()), UnixTime::from_secs(u64::MAX)),
+        TsigError::BadTime
+    );
     let other = Key::new(name("k"), Algorithm::Sha256, *b"another secret");
     assert_eq!(error(&signed(&other), UNIX), TsigError::BadSig);
     let other = Key::new(name("other"), Algorithm::Sha256, *b"0123456789abcdef");

@@ -335,6 +335,7 @@ impl Secondary {
             TransferError::Inconsistent
             | TransferError::Mismatch
             | TransferError::NoSoa
+            | TransferError::Zone(_)
             | TransferError::Malformed(_) => true,
             _ => false,
         };

@@ -250,12 +250,9 @@ impl Incoming {
                 State::Adding(zone, delta)
             }
             (State::Adding(mut zone, mut delta), None) => {
-                if !zone.has_name(record.owner) {
-                    return Err(TransferError::Zone(crate::ZoneError::OutOfZone));
-                }
-                if rr.rtype.is_meta() {
-                    return Err(TransferError::Zone(crate::ZoneError::MetaType));
-                }
+                // What no zone may hold comes in no way: neither as a whole nor by changes.
+                zone.admits(record.owner, rr.rtype, &rr.data)
+                    .map_err(TransferError::Zone)?;
                 zone.put(record.owner, rr.ttl, rr.rtype, &rr.data);
                 zone.set_ttl(record.owner, rr.rtype, rr.ttl);
                 delta.added.push(rr);

@@ -34,3 +34,4 @@ pub use text::Fault as TextFault;
 pub(crate) use name::label_starts;
 pub(crate) use name_ref::skip as skip_name;
 pub(crate) use rdata::parse::{parse as rdata_parse, rtype as rdata_type};
+pub(crate) use rdata::schema::has_folded_names;
