@@ -35,6 +35,8 @@ pub enum Event {
         zone: Arc<Zone>,
         /// The primary that gave it.
         from: SocketAddr,
+        /// Whether it came as changes, not as a whole.
+        incremental: bool,
     },
     /// The primary has nothing newer.
     UpToDate {
@@ -258,9 +260,10 @@ impl Secondary {
                 self.succeed(id, Event::UpToDate { serial });
             }
             Ok(Progress::Done(zone)) => {
+                let incremental = incoming.is_incremental();
                 let from = self.primary();
                 self.zone = Some(Arc::clone(&zone));
-                self.succeed(id, Event::Updated { zone, from });
+                self.succeed(id, Event::Updated { zone, from, incremental });
             }
             Err(error) => self.fail(id, error),
         }

@@ -80,6 +80,7 @@ pub struct Incoming {
     max_records: u64,
     max_octets: u64,
     first_message: bool,
+    incremental: bool,
 }
 
 #[derive(Debug)]
@@ -121,8 +122,15 @@ impl Incoming {
             max_records: limits.max_transfer_records,
             max_octets: limits.max_transfer_octets,
             first_message: true,
+            incremental: false,
         };
         (incoming, message.into())
+    }
+
+    /// Whether the primary gives changes, as far as is known yet.
+    #[must_use]
+    pub const fn is_incremental(&self) -> bool {
+        self.incremental
     }
 
     /// Takes the next message.
@@ -283,6 +291,7 @@ impl Incoming {
             && serial == current.serial()
             && serial != self.serial
         {
+            self.incremental = true;
             return Ok(State::Removing(Zone::clone(current), begin(serial, rr)));
         }
         let mut builder = Zone::builder(self.origin.clone());

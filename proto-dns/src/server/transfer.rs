@@ -98,6 +98,13 @@ impl Transfer {
         &self.zone
     }
 
+    /// Whether it gives changes; otherwise it gives the whole zone, or says that there is nothing
+    /// newer.
+    #[must_use]
+    pub const fn is_incremental(&self) -> bool {
+        matches!(self.plan, Plan::Changes { .. })
+    }
+
     /// Whether every message was taken.
     #[must_use]
     pub const fn is_done(&self) -> bool {
