@@ -98,7 +98,7 @@ async fn serve(
     let nameserver = Nameserver::new(Duration::ZERO, authority, policy, cli::seed());
     let sockets = Sockets::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = sockets.local_addr()?;
-    let shared = Shared::new(nameserver);
+    let shared = Shared::new(nameserver, None);
     tasks.spawn(dns_server::run(
         shared,
         sockets,
