@@ -263,7 +263,14 @@ impl Secondary {
                 let incremental = incoming.is_incremental();
                 let from = self.primary();
                 self.zone = Some(Arc::clone(&zone));
-                self.succeed(id, Event::Updated { zone, from, incremental });
+                self.succeed(
+                    id,
+                    Event::Updated {
+                        zone,
+                        from,
+                        incremental,
+                    },
+                );
             }
             Err(error) => self.fail(id, error),
         }
