@@ -80,6 +80,8 @@ enum State {
 
 /// How long a zone that was never transferred waits before it is tried again.
 const FIRST_RETRY: Duration = Duration::from_secs(10);
+/// Events that wait at most; of more, the oldest go.
+const MAX_EVENTS: usize = 64;
 /// Bounds for the timers of SOA records: a primary must not make us ask all the time.
 const MIN_TIMER: u32 = 1;
 const MAX_TIMER: u32 = 2_419_200;
@@ -154,9 +156,7 @@ impl Secondary {
     /// Begins with a version that was kept.
     #[must_use]
     pub fn with_zone(mut self, zone: Arc<Zone>) -> Self {
-        self.expire_at = zone
-            .soa()
-            .map(|soa| self.now.saturating_add(timer(soa.expire)));
+        self.expire_at = zone.soa().and_then(|soa| self.after(timer(soa.expire)));
         self.zone = Some(zone);
         self
     }
@@ -206,7 +206,8 @@ impl Secondary {
         self.actions.pop_front()
     }
 
-    /// The next event, if there is one.
+    /// The next event, if there is one. Of those that nobody fetches the last 64 are kept;
+    /// [`zone`](Self::zone) is always the latest version.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -238,7 +239,7 @@ impl Secondary {
             Incoming::request(self.origin.clone(), current, dns_id, key, &self.limits);
         self.actions.push_back(Action::Send { id, message });
         self.state = State::Transferring(id, incoming.into());
-        self.silent_at = Some(self.now.saturating_add(self.patience()));
+        self.silent_at = self.after(self.patience());
     }
 
     /// A message has come on a connection.
@@ -253,7 +254,7 @@ impl Secondary {
         }
         match incoming.handle_message(message, unix) {
             Ok(Progress::More) => {
-                self.silent_at = Some(self.now.saturating_add(self.patience()));
+                self.silent_at = self.after(self.patience());
             }
             Ok(Progress::UpToDate) => {
                 let serial = self.zone.as_ref().map_or(0, |zone| zone.serial());
@@ -311,7 +312,7 @@ impl Secondary {
         self.state = State::Connecting(id);
         self.again = false;
         self.refresh_at = None;
-        self.silent_at = Some(self.now.saturating_add(self.patience()));
+        self.silent_at = self.after(self.patience());
     }
 
     fn succeed(&mut self, id: ConnectionId, event: Event) {
@@ -320,11 +321,11 @@ impl Secondary {
             Event::Updated { .. } => &mut self.stats.updates,
             _ => &mut self.stats.up_to_date,
         });
-        self.events.push_back(event);
+        self.push_event(event);
         (self.failures, self.whole) = (0, false);
         if let Some(soa) = self.zone.as_ref().and_then(|zone| zone.soa()) {
-            self.refresh_at = Some(self.now.saturating_add(timer(soa.refresh)));
-            self.expire_at = Some(self.now.saturating_add(timer(soa.expire)));
+            self.refresh_at = self.after(timer(soa.refresh));
+            self.expire_at = self.after(timer(soa.expire));
         }
         if core::mem::take(&mut self.again) {
             self.begin();
@@ -336,7 +337,7 @@ impl Secondary {
         self.close(id);
         count(&mut self.stats.failures);
         let primary = self.primary();
-        self.events.push_back(Event::Failed { primary, error });
+        self.push_event(Event::Failed { primary, error });
         // RFC 1995 section 4: what does not work incrementally may work as a whole.
         let try_whole = match error {
             TransferError::Refused(rcode) => {
@@ -362,11 +363,18 @@ impl Secondary {
         self.failures = 0;
         let retry = self.zone.as_ref().and_then(|zone| zone.soa());
         let wait = retry.map_or(FIRST_RETRY, |soa| timer(soa.retry));
-        self.refresh_at = Some(self.now.saturating_add(wait));
+        self.refresh_at = self.after(wait);
     }
 
     fn close(&mut self, id: ConnectionId) {
-        self.actions.push_back(Action::Close { id });
+        // What nobody has looked at is taken back, so that wishes do not pile up.
+        let mut waiting = self.actions.iter();
+        let unseen =
+            waiting.any(|action| matches!(action, Action::Connect { id: wish, .. } if *wish == id));
+        self.actions.retain(|action| action.id() != id);
+        if !unseen {
+            self.actions.push_back(Action::Close { id });
+        }
         self.state = State::Waiting;
         self.silent_at = None;
     }
@@ -381,7 +389,7 @@ impl Secondary {
         if expired {
             self.expire_at = None;
             self.zone = None;
-            self.events.push_back(Event::Expired);
+            self.push_event(Event::Expired);
         }
         if silent {
             match self.state {
@@ -399,6 +407,14 @@ impl Secondary {
         }
     }
 
+    /// Events that nobody fetches do not pile up: the oldest ones go.
+    fn push_event(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
     fn primary(&self) -> SocketAddr {
         let turn = self.turn.checked_rem(self.primaries.len()).unwrap_or(0);
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
@@ -407,6 +423,11 @@ impl Secondary {
 
     fn unix(&self) -> UnixTime {
         self.clock.at(self.now)
+    }
+
+    /// A timer; none when it would end after the end of time.
+    fn after(&self, wait: Duration) -> Option<Duration> {
+        self.now.checked_add(wait)
     }
 
     /// A timer never expires at the moment it is set.

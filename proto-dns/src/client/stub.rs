@@ -90,6 +90,16 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The connection that it concerns.
+    #[must_use]
+    pub const fn id(&self) -> ConnectionId {
+        match self {
+            Self::Connect { id, .. } | Self::Send { id, .. } | Self::Close { id } => *id,
+        }
+    }
+}
+
 /// Counters of a stub.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
