@@ -2,6 +2,7 @@
 //! of zones of others.
 
 use crate::app::StreamApp;
+use crate::dns_state::State;
 use crate::serve;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -12,15 +13,15 @@ use proto_dns::datagram::Transmit;
 use proto_dns::server::nameserver::{Event, Response};
 use proto_dns::server::{self, Nameserver, Transfer, Zone, ZoneBuilder};
 use proto_dns::tsig::Key;
-use proto_dns::wire::Name;
+use proto_dns::wire::{Header, Name, Opcode};
 use proto_dns::zonefile::{Entry, Parser};
-use proto_dns::{Limits, Transport, UsageError, client};
+use proto_dns::{Limits, Transport, UnixTime, UsageError, client};
 use std::error::Error;
 use std::fs;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tls::tokio_rustls::rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -98,19 +99,25 @@ pub struct Copy {
 pub struct Shared {
     nameserver: RwLock<Nameserver>,
     clock: Clock,
+    /// Where new versions of zones are kept, if they are.
+    state: Option<State>,
+    /// Events that were taken out of the name server on the way.
+    passed: Mutex<Vec<Event>>,
     /// Something is to be sent, or a timer has changed.
     stirred: Notify,
 }
 
 impl Shared {
-    /// Shares a name server that was made at time zero.
+    /// Shares a name server that was made at time zero, and keeps its zones as they change.
     #[must_use]
-    pub fn new(mut nameserver: Nameserver) -> Arc<Self> {
+    pub fn new(mut nameserver: Nameserver, state: Option<State>) -> Arc<Self> {
         let clock = Clock::new();
         nameserver.handle_clock(clock.now(), unix());
         Arc::new(Self {
             nameserver: RwLock::new(nameserver),
             clock,
+            state,
+            passed: Mutex::new(Vec::new()),
             stirred: Notify::new(),
         })
     }
@@ -129,16 +136,59 @@ impl Shared {
     }
 
     fn respond(&self, query: &[u8], from: SocketAddr, over: Transport) -> Response {
-        let response = self.write().respond(self.clock.now(), query, from, over);
+        let is_update =
+            Header::peek(query).is_ok_and(|header| header.flags.opcode() == Opcode::UPDATE);
+        let response = match &self.state {
+            Some(state) if is_update => self.update(state, query, from, over),
+            _ => self.write().respond(self.clock.now(), query, from, over),
+        };
         self.stirred.notify_one();
         response
     }
+
+    /// RFC 2136 section 3.5: an update is in stable storage before it is answered. One that cannot
+    /// be kept is undone and not answered, so that the client asks again.
+    fn update(&self, state: &State, query: &[u8], from: SocketAddr, over: Transport) -> Response {
+        let now = self.clock.now();
+        let mut nameserver = self.write();
+        let before: Vec<_> = nameserver.authority().zones().map(Arc::clone).collect();
+        let response = nameserver.respond(now, query, from, over);
+        let mut events = Vec::new();
+        while let Some(event) = nameserver.poll_event() {
+            if let Event::Updated { zone, .. } = &event
+                && let Err(error) = state.save(zone)
+            {
+                eprintln!("{}: {error}: an update is undone", zone.origin());
+                let old = before.iter().find(|old| old.origin() == zone.origin());
+                if let Some(old) = old {
+                    nameserver.replace_zone(now, Arc::clone(old));
+                }
+                return Response::None;
+            }
+            events.push(event);
+        }
+        drop(nameserver);
+        self.passed().append(&mut events);
+        response
+    }
+
+    fn passed(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a version of a copy. Without it, the zone is transferred again after a restart.
+    fn keep(&self, zone: &Zone) {
+        if let Some(state) = &self.state
+            && let Err(error) = state.save(zone)
+        {
+            eprintln!("{}: {error}", zone.origin());
+        }
+    }
 }
 
-fn unix() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+fn unix() -> UnixTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().into()
 }
 
 /// Sockets of the same port.
@@ -193,9 +243,14 @@ pub async fn run(
 ) {
     let mut tasks = JoinSet::new();
     tasks.spawn(datagrams(Arc::clone(&shared), Arc::clone(&sockets.udp)));
-    tasks.spawn(streams(Arc::clone(&shared), sockets.tcp, None));
+    tasks.spawn(streams(Arc::clone(&shared), sockets.tcp, None, verbose));
     if let Some((listener, config)) = tls {
-        tasks.spawn(streams(Arc::clone(&shared), listener, Some(config)));
+        tasks.spawn(streams(
+            Arc::clone(&shared),
+            listener,
+            Some(config),
+            verbose,
+        ));
     }
     let mut told = Vec::new();
     for copy in copies {
@@ -227,11 +282,17 @@ async fn datagrams(shared: Arc<Shared>, socket: Arc<UdpSocket>) {
     responder.run(answer).await;
 }
 
-async fn streams(shared: Arc<Shared>, listener: TcpListener, tls: Option<Arc<ServerConfig>>) {
+async fn streams(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    verbose: bool,
+) {
     let limits = Arc::new(Limits::default());
     let app = move |peer| Connection {
         shared: Arc::clone(&shared),
         peer,
+        verbose,
         transfers: Vec::new(),
     };
     let machine = move || server::Stream::new(Duration::ZERO, Arc::clone(&limits));
@@ -265,6 +326,7 @@ async fn streams(shared: Arc<Shared>, listener: TcpListener, tls: Option<Arc<Ser
 struct Connection {
     shared: Arc<Shared>,
     peer: SocketAddr,
+    verbose: bool,
     transfers: Vec<(server::stream::Ask, Transfer)>,
 }
 
@@ -284,6 +346,9 @@ impl StreamApp for Connection {
                         let _ = machine.answer(ask, reply);
                     }
                     Response::Transfer(transfer) => {
+                        if self.verbose {
+                            say_transfer(&transfer, self.peer);
+                        }
                         self.transfers.push((ask, transfer));
                         self.pump(machine);
                     }
@@ -335,7 +400,7 @@ async fn own_work(
             let mut nameserver = shared.write();
             nameserver.handle_clock(now, unix());
             nameserver.handle_timeout(now);
-            let (mut datagrams, mut events) = (Vec::new(), Vec::new());
+            let (mut datagrams, mut events) = (Vec::new(), std::mem::take(&mut *shared.passed()));
             while let Some(step) = nameserver.poll_transmit(now) {
                 datagrams.push(step);
             }
@@ -370,6 +435,16 @@ async fn own_work(
     }
 }
 
+fn say_transfer(transfer: &Transfer, to: SocketAddr) {
+    let how = if transfer.is_incremental() {
+        "changes"
+    } else {
+        "whole"
+    };
+    let zone = transfer.zone();
+    eprintln!("{}: serial {} to {to}, {how}", zone.origin(), zone.serial());
+}
+
 fn say(event: &Event) {
     match event {
         Event::Updated { zone, from } => {
@@ -397,7 +472,7 @@ async fn secondary(
     verbose: bool,
 ) {
     let (limits, clock) = (Limits::default(), shared.clock);
-    let machine = client::Secondary::new(
+    let mut machine = client::Secondary::new(
         clock.now(),
         copy.origin.clone(),
         [copy.primary],
@@ -405,21 +480,31 @@ async fn secondary(
         limits.clone(),
         crate::cli::seed(),
     );
+    let kept = shared.read().authority().zone(&copy.origin).cloned();
+    if let Some(zone) = kept {
+        machine = machine.with_zone(zone);
+    }
     let mut driver = driver::Secondary::new(machine, clock, limits);
     loop {
         let now = driver.now();
         driver.machine_mut().handle_clock(now, unix());
         tokio::select! {
             event = driver.next() => match event {
-                secondary::Event::Updated { zone, from } => {
+                secondary::Event::Updated { zone, from, incremental, .. } => {
                     if verbose {
-                        eprintln!("{}: serial {} from {from}", copy.origin, zone.serial());
+                        let how = if incremental { "changes" } else { "whole" };
+                        let serial = zone.serial();
+                        eprintln!("{}: serial {serial} from {from}, {how}", copy.origin);
                     }
+                    shared.keep(&zone);
                     shared.write().replace_zone(clock.now(), zone);
                     shared.stirred.notify_one();
                 }
                 secondary::Event::Expired => {
                     eprintln!("{}: expired", copy.origin);
+                    if let Some(state) = &shared.state {
+                        state.forget(&copy.origin);
+                    }
                     shared.write().remove_zone(&copy.origin);
                 }
                 secondary::Event::Failed { primary, error } => {

@@ -6,6 +6,8 @@ pub mod bittorrent;
 pub mod cli;
 #[cfg(feature = "dns")]
 pub mod dns_server;
+#[cfg(feature = "dns")]
+pub mod dns_state;
 pub mod echo;
 #[cfg(all(unix, feature = "ftp"))]
 pub mod ftp;
@@ -26,7 +28,7 @@ pub mod services;
 pub mod smtp_client;
 #[cfg(feature = "mail")]
 pub mod smtp_server;
-#[cfg(feature = "ftp")]
+#[cfg(any(feature = "dns", feature = "ftp"))]
 pub mod tls_any;
 #[cfg(feature = "dns")]
 pub mod zones;

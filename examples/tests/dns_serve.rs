@@ -1,110 +1,14 @@
 //! dns-serve with real programs: dig, kdig and drill ask it, nsupdate and knsupdate change its
-//! zones, nsd and named copy zones from it and it copies zones from them.
+//! zones.
 
+#[path = "support/dns.rs"]
+mod dns;
 mod support;
 
+use dns::{SECRET, dig, dns_serve, serial, transferred, tsig, update, wait_until, zone_file};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-use support::{OurServer, Process, find, free_port, peers, run, run_ok, skip};
-
-const SECRET: &str = "K2tf3TRjvQkVCmJF3/Z9vA==";
-
-fn tsig() -> String {
-    format!("k:hmac-sha256:{SECRET}")
-}
-
-fn dns_serve(words: &[&str]) -> OurServer {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dns-serve"));
-    command.args(["--listen", "127.0.0.1:0"]).args(words);
-    OurServer::start(&mut command, 1)
-}
-
-/// A zone file, and the word of the command line that serves it.
-fn zone_file(folder: &Path, text: &str) -> String {
-    let file = folder.join("zone");
-    std::fs::write(&file, text).expect("a file");
-    format!("example.com={}", file.display())
-}
-
-fn dig(server: SocketAddr, words: &[&str]) -> String {
-    let program = find("dig").expect("dig");
-    let port = server.port().to_string();
-    run_ok(
-        Command::new(program)
-            .args(["@127.0.0.1", "-p", &port, "+tries=1", "+time=5"])
-            .args(words),
-    )
-}
-
-/// All records that a transfer gives, in order; twice the SOA record.
-fn transferred(server: SocketAddr, words: &[&str]) -> Vec<String> {
-    let text = dig(
-        server,
-        &[
-            &["example.com", "AXFR", "+noall", "+answer", "+onesoa"],
-            words,
-        ]
-        .concat(),
-    );
-    let mut lines: Vec<_> = text
-        .lines()
-        .filter(|line| !line.starts_with(';') && !line.is_empty())
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
-    lines.sort();
-    lines
-}
-
-fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !ready() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{what}: never");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn serial(server: SocketAddr) -> Option<u32> {
-    let program = find("dig").expect("dig");
-    let port = server.port().to_string();
-    let output = run(Command::new(program).args([
-        "@127.0.0.1",
-        "-p",
-        &port,
-        "+short",
-        "+tries=1",
-        "+time=1",
-        "example.com",
-        "SOA",
-    ]));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split_whitespace().nth(2)?.parse().ok()
-}
-
-/// Runs nsupdate or knsupdate with these lines, and returns what it says and whether it is content.
-fn update(program: &str, server: SocketAddr, key: bool, lines: &str) -> Option<(bool, String)> {
-    let program = find(program)?;
-    let folder = tempfile::tempdir().expect("a folder");
-    let script = folder.path().join("script");
-    let key = if key {
-        format!("key hmac-sha256:k. {SECRET}\n")
-    } else {
-        String::new()
-    };
-    let text = format!(
-        "server 127.0.0.1 {}\nzone example.com\n{key}{lines}\nsend\nanswer\n",
-        server.port()
-    );
-    std::fs::write(&script, text).expect("a file");
-    let output = run(Command::new(program).arg(&script));
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Some((output.status.success(), text))
-}
+use std::process::Command;
+use support::{OurServer, find, peers, run, run_ok, skip};
 
 #[test]
 fn dig_and_kdig_and_drill_read_every_type_of_a_zone_file() {
@@ -405,320 +309,164 @@ fn a_wrong_key_and_a_wrong_secret_are_told() {
 }
 
 #[test]
-fn our_secondary_follows_our_primary_by_notify_and_ixfr() {
+fn what_updates_changed_is_there_after_a_restart() {
+    if find("nsupdate").is_none() || find("dig").is_none() {
+        skip!("nsupdate or dig")
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let zone = zone_file(folder.path(), &peers::zone_text());
+    let state = folder.path().join("state").display().to_string();
+    let words = [
+        "--zone",
+        &zone,
+        "--tsig",
+        &tsig(),
+        "--allow-update",
+        "k",
+        "--allow-transfer",
+        "127.0.0.1",
+        "--state",
+        &state,
+    ];
+    let server = dns_serve(&words);
+    let change = "update add new.example.com 60 TXT \"two words; and\" \"\\200\\\"\"\n\
+                  update delete www.example.com AAAA";
+    let (ok, text) = update("nsupdate", server.address("dns"), true, change).expect("nsupdate");
+    assert!(ok, "{text}");
+    let before = transferred(server.address("dns"), &[]);
+    assert!(before.iter().any(|line| line.starts_with("new.")));
+    drop(server);
+    let server = dns_serve(&words);
+    assert_eq!(transferred(server.address("dns"), &[]), before);
+    assert_eq!(serial(server.address("dns")), Some(2));
+    drop(server);
+    // The file goes before, once its serial number is greater.
+    let text = peers::ZONE.replace(" 1 60 60 600 60", " 3 60 60 600 60");
+    zone_file(folder.path(), &text);
+    let server = dns_serve(&words);
+    assert_eq!(serial(server.address("dns")), Some(3));
+    let gone = dig(server.address("dns"), &["new.example.com", "TXT"]);
+    assert!(gone.contains("NXDOMAIN"), "{gone}");
+}
+
+#[test]
+fn an_update_that_cannot_be_kept_is_undone_and_not_answered() {
     if find("nsupdate").is_none() || find("dig").is_none() {
         skip!("nsupdate or dig")
     }
     let folder = tempfile::tempdir().expect("a folder");
     let zone = zone_file(folder.path(), peers::ZONE);
-    let port = free_port();
-    let notify = format!("127.0.0.1:{port}");
-    let primary = dns_serve(&[
+    let state = folder.path().join("state");
+    let server = dns_serve(&[
         "--zone",
         &zone,
         "--tsig",
         &tsig(),
         "--allow-update",
         "k",
-        "--allow-transfer",
-        "k",
-        "--also-notify",
-        &notify,
+        "--state",
+        &state.display().to_string(),
     ]);
-    let from = format!("example.com@{}", primary.address("dns"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dns-serve"));
-    command.args([
-        "--listen",
-        &notify,
-        "--secondary",
-        &from,
-        "--tsig",
-        &tsig(),
-        "--secondary-key",
-        "k",
-        "--allow-transfer",
-        "127.0.0.1",
-    ]);
-    let secondary = OurServer::start(&mut command, 1);
-    let address = secondary.address("dns");
-    wait_until("the first transfer", || serial(address) == Some(1));
-    let (ok, text) = update(
-        "nsupdate",
-        primary.address("dns"),
-        true,
-        "update add one.example.com 60 A 192.0.2.91\nupdate delete www.example.com A",
-    )
-    .expect("nsupdate");
-    assert!(ok, "{text}");
-    wait_until("the change", || serial(address) == Some(2));
-    let key = format!("hmac-sha256:k:{SECRET}");
-    assert_eq!(
-        transferred(address, &[]),
-        transferred(primary.address("dns"), &["-y", &key])
+    std::fs::remove_dir_all(&state).expect("the folder");
+    let lines = "update add new.example.com 60 A 192.0.2.77";
+    let program = find("nsupdate").expect("nsupdate");
+    let script = folder.path().join("script");
+    let address = server.address("dns");
+    let text = format!(
+        "server 127.0.0.1 {}\nzone example.com\nkey hmac-sha256:k. {SECRET}\n{lines}\nsend\n",
+        address.port()
     );
-    // It came as a change, and can be handed on as one.
-    let changes = dig(address, &["example.com", "IXFR=1", "+noall", "+answer"]);
-    let lines: Vec<_> = changes
-        .lines()
-        .filter(|line| !line.starts_with(';') && !line.is_empty())
-        .collect();
-    assert_eq!(lines.len(), 7, "{changes}");
-    let deleted = |text: &str| lines.iter().any(|line| line.contains(text));
-    assert!(
-        deleted("192.0.2.1") && deleted("192.0.2.2") && deleted("192.0.2.91"),
-        "{changes}"
-    );
-}
-
-fn nsd_secondary(folder: &Path, port: u16, primary: SocketAddr) -> Option<Process> {
-    let program = find("nsd")?;
-    let dir = folder.display();
-    let config = format!(
-        r#"server:
-  ip-address: 127.0.0.1@{port}
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{dir}"
-  database: ""
-  pidfile: "{dir}/nsd.pid"
-  xfrdfile: "{dir}/xfrd.state"
-  zonelistfile: "{dir}/zone.list"
-  cookie-secret-file: "{dir}/cookie"
-  logfile: "{dir}/nsd.log"
-  xfrd-reload-timeout: 0
-remote-control:
-  control-enable: no
-key:
-  name: "k."
-  algorithm: hmac-sha256
-  secret: "{SECRET}"
-zone:
-  name: example.com
-  zonefile: copy.zone
-  allow-notify: 127.0.0.1 NOKEY
-  request-xfr: 127.0.0.1@{primary} k.
-  provide-xfr: 127.0.0.0/8 NOKEY
-"#,
-        primary = primary.port()
-    );
-    std::fs::write(folder.join("nsd.conf"), config).expect("a file");
-    let mut command = Command::new(program);
-    command.arg("-d").arg("-c").arg(folder.join("nsd.conf"));
-    Some(Process::start(command.stderr(Stdio::null())))
-}
-
-fn named_secondary(folder: &Path, port: u16, primary: SocketAddr) -> Option<Process> {
-    let program = find("named")?;
-    let dir = folder.display();
-    let config = format!(
-        r#"key "k." {{ algorithm hmac-sha256; secret "{SECRET}"; }};
-options {{
-  directory "{dir}";
-  listen-on port {port} {{ 127.0.0.1; }};
-  listen-on-v6 {{ none; }};
-  pid-file "{dir}/named.pid";
-  session-keyfile "{dir}/session.key";
-  managed-keys-directory "{dir}";
-  recursion no;
-  dnssec-validation no;
-  notify no;
-  allow-transfer {{ any; }};
-}};
-controls {{ }};
-zone "example.com" {{
-  type secondary;
-  file "copy.zone";
-  masterfile-format text;
-  allow-notify {{ 127.0.0.1; }};
-  primaries {{ 127.0.0.1 port {primary} key "k."; }};
-}};
-"#,
-        primary = primary.port()
-    );
-    std::fs::write(folder.join("named.conf"), config).expect("a file");
-    let mut command = Command::new(program);
-    command.args(["-f", "-c"]).arg(folder.join("named.conf"));
-    Some(Process::start(
-        command.stdout(Stdio::null()).stderr(Stdio::null()),
-    ))
-}
-
-/// Starts a real secondary, and gives it a change to follow.
-fn follows_us(name: &str, start: impl FnOnce(&Path, u16, SocketAddr) -> Option<Process>) {
-    if find(name).is_none() || find("nsupdate").is_none() || find("dig").is_none() {
-        skip!("{name}, nsupdate or dig")
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let zone = zone_file(folder.path(), &peers::zone_text());
-    let port = free_port();
-    let primary = dns_serve(&[
-        "--zone",
-        &zone,
-        "--tsig",
-        &tsig(),
-        "--allow-update",
-        "k",
-        "--allow-transfer",
-        "k",
-        "--also-notify",
-        &format!("127.0.0.1:{port}"),
-    ]);
-    let address = primary.address("dns");
-    let copies = SocketAddr::from(([127, 0, 0, 1], port));
-    let _process = start(folder.path(), port, address).expect("installed");
-    wait_until("the first transfer", || serial(copies) == Some(1));
-    let key = format!("hmac-sha256:k:{SECRET}");
-    assert_eq!(
-        transferred(copies, &[]),
-        transferred(address, &["-y", &key]),
-        "{name}"
-    );
-    let (ok, text) = update(
-        "nsupdate",
-        address,
-        true,
-        "update add one.example.com 60 A 192.0.2.91",
-    )
-    .expect("nsupdate");
-    assert!(ok, "{text}");
-    wait_until("the change", || serial(copies) == Some(2));
-    assert_eq!(
-        dig(copies, &["+short", "one.example.com"]).trim(),
-        "192.0.2.91",
-        "{name}"
-    );
-    assert_eq!(
-        transferred(copies, &[]),
-        transferred(address, &["-y", &key]),
-        "{name}"
-    );
+    std::fs::write(&script, text).expect("a file");
+    let output = run(Command::new(program)
+        .args(["-t", "2", "-u", "1", "-r", "0"])
+        .arg(&script));
+    assert!(!output.status.success());
+    assert_eq!(serial(address), Some(1));
+    assert_eq!(dig(address, &["+short", "new.example.com"]), "");
 }
 
 #[test]
-fn nsd_copies_our_zone_with_tsig_and_follows_an_update() {
-    follows_us("nsd", nsd_secondary);
-}
-
-#[test]
-fn named_copies_our_zone_with_tsig_and_follows_an_update() {
-    follows_us("named", named_secondary);
-}
-
-#[test]
-fn we_copy_zones_of_nsd_and_named_with_tsig() {
+fn a_copy_is_served_after_a_restart_without_its_primary() {
     if find("dig").is_none() {
         skip!("dig")
     }
-    for program in ["nsd", "named"] {
-        // A primary of ours for the real server, the real server in the middle, a secondary of ours.
-        let folder = tempfile::tempdir().expect("a folder");
-        let zone = zone_file(folder.path(), &peers::zone_text());
-        let port = free_port();
-        let notify = format!("127.0.0.1:{port}");
-        let primary = dns_serve(&[
-            "--zone",
-            &zone,
-            "--tsig",
-            &tsig(),
-            "--allow-transfer",
-            "k",
-            "--also-notify",
-            &notify,
-        ]);
-        let started = match program {
-            "nsd" => nsd_secondary(folder.path(), port, primary.address("dns")),
-            _ => named_secondary(folder.path(), port, primary.address("dns")),
-        };
-        let Some(_process) = started else {
-            skip!("{program}")
-        };
-        let middle = SocketAddr::from(([127, 0, 0, 1], port));
-        wait_until("the transfer to the middle", || serial(middle) == Some(1));
-        let from = format!("example.com@{middle}");
-        let ours = dns_serve(&["--secondary", &from, "--allow-transfer", "127.0.0.1"]);
-        let address = ours.address("dns");
-        wait_until("the transfer to us", || serial(address) == Some(1));
-        assert_eq!(
-            transferred(address, &[]),
-            transferred(middle, &[]),
-            "{program}"
-        );
-    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let zone = zone_file(folder.path(), &peers::zone_text());
+    let primary = dns_serve(&["--zone", &zone, "--allow-transfer", "127.0.0.1"]);
+    let from = format!("example.com@{}", primary.address("dns"));
+    let state = folder.path().join("state").display().to_string();
+    let words = [
+        "--secondary",
+        &from,
+        "--allow-transfer",
+        "127.0.0.1",
+        "--state",
+        &state,
+    ];
+    let copy = dns_serve(&words);
+    wait_until("the transfer", || serial(copy.address("dns")) == Some(1));
+    let before = transferred(primary.address("dns"), &[]);
+    drop((primary, copy));
+    let copy = dns_serve(&words);
+    assert_eq!(transferred(copy.address("dns"), &[]), before);
 }
 
 #[test]
-fn named_primary_with_tsig_gives_us_its_zone_and_its_changes() {
-    let Some(named) = find("named") else {
-        skip!("named")
-    };
-    if find("nsupdate").is_none() || find("dig").is_none() {
-        skip!("nsupdate or dig")
-    }
+fn dns_dig_asks_over_tls_and_trusts_whom_it_is_told_to_trust() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (dir, port, ours) = (
-        folder.path().display().to_string(),
-        free_port(),
-        free_port(),
-    );
-    std::fs::write(folder.path().join("example.com.zone"), peers::ZONE).expect("a file");
-    let config = format!(
-        r#"key "k." {{ algorithm hmac-sha256; secret "{SECRET}"; }};
-options {{
-  directory "{dir}";
-  listen-on port {port} {{ 127.0.0.1; }};
-  listen-on-v6 {{ none; }};
-  pid-file "{dir}/named.pid";
-  session-keyfile "{dir}/session.key";
-  managed-keys-directory "{dir}";
-  recursion no;
-  dnssec-validation no;
-  notify explicit;
-  also-notify {{ 127.0.0.1 port {ours}; }};
-  notify-delay 0;
-  allow-transfer {{ key "k."; }};
-}};
-controls {{ }};
-zone "example.com" {{ type primary; file "example.com.zone"; allow-update {{ key "k."; }}; }};
-"#
-    );
-    std::fs::write(folder.path().join("named.conf"), config).expect("a file");
-    let mut command = Command::new(named);
-    command
-        .args(["-f", "-c"])
-        .arg(folder.path().join("named.conf"));
-    let _process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    let primary = SocketAddr::from(([127, 0, 0, 1], port));
-    wait_until("named", || serial(primary) == Some(1));
-    let (listen, from) = (
-        format!("127.0.0.1:{ours}"),
-        format!("example.com@{primary}"),
+    let zone = zone_file(folder.path(), &peers::zone_text());
+    support::certificate(folder.path());
+    let (cert, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
     );
     let mut command = Command::new(env!("CARGO_BIN_EXE_dns-serve"));
-    command.args([
-        "--listen",
-        &listen,
-        "--secondary",
-        &from,
-        "--tsig",
-        &tsig(),
-        "--secondary-key",
-        "k",
-        "--allow-transfer",
-        "127.0.0.1",
-    ]);
-    let server = OurServer::start(&mut command, 1);
-    let copy = server.address("dns");
-    wait_until("the transfer", || serial(copy) == Some(1));
-    let (ok, text) = update(
-        "nsupdate",
-        primary,
-        true,
-        "update add one.example.com 60 A 192.0.2.91\nupdate delete mail.example.com",
-    )
-    .expect("nsupdate");
-    assert!(ok, "{text}");
-    wait_until("the change", || serial(copy) == Some(2));
+    command.args(["--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"]);
+    command.args(["--zone", &zone, "--allow-transfer", "k", "--tsig", &tsig()]);
+    command.arg("--cert").arg(&cert).arg("--key").arg(&key);
+    let server = OurServer::start(&mut command, 2);
+    let address = server.address("dot");
+    let ca = format!("+tls-ca={}", cert.display());
+    let question = ["www.example.com", "AAAA", "+short"];
+    for words in [
+        &["+tls"][..],
+        &["+tls", &ca],
+        &["+tls", &ca, "+tls-hostname=localhost"],
+    ] {
+        let words = [&question, words].concat();
+        assert_eq!(dns_dig(address, &words).trim(), "2001:db8::1", "{words:?}");
+    }
+    let huge = dns_dig(address, &["huge.example.com", "TXT", "+tls"]);
+    assert!(huge.contains("ANSWER: 60"), "{huge}");
+    // RFC 9103: a transfer, signed, over TLS.
     let key = format!("hmac-sha256:k:{SECRET}");
-    assert_eq!(transferred(copy, &[]), transferred(primary, &["-y", &key]));
+    let zone = [
+        "-y",
+        &key,
+        "example.com",
+        "AXFR",
+        "+tls",
+        "+noall",
+        "+answer",
+    ];
+    assert!(records(&dns_dig(address, &zone)).len() > 60);
+    // Another name, another authority, and a server that speaks no TLS.
+    let other = tempfile::tempdir().expect("a folder");
+    support::certificate(other.path());
+    let other = format!("+tls-ca={}", other.path().join("cert.pem").display());
+    let plain = server.address("dns");
+    for (address, words) in [
+        (address, &["+tls", &ca, "+tls-hostname=example.org"][..]),
+        (address, &["+tls", &other]),
+        (plain, &["+tls", "+tries=1", "+time=1"]),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dns-dig"));
+        command
+            .arg(format!("@{address}"))
+            .args(question)
+            .args(words);
+        let output = run(&mut command);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
 }

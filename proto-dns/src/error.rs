@@ -45,6 +45,9 @@ pub enum Fault {
     /// An EDNS option that is longer than its OPT record.
     #[error("an EDNS option overruns its record")]
     OptionOverrun,
+    /// An EDNS option whose data is not what its code promises.
+    #[error("the data of the EDNS option {0} does not fit it")]
+    OptionData(crate::wire::OptionCode),
 }
 
 impl DecodeError {

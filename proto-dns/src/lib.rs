@@ -130,6 +130,7 @@
 extern crate alloc;
 
 pub mod client;
+mod clock;
 mod config;
 pub mod datagram;
 mod error;
@@ -143,6 +144,7 @@ pub mod tsig;
 pub mod wire;
 pub mod zonefile;
 
+pub use clock::UnixTime;
 pub use config::Config;
 pub use error::{
     BuildError, DecodeError, Error, Fault, LoadError, NameError, NameFault, SearchError,

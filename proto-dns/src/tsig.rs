@@ -4,6 +4,7 @@
 //! no other part of the crate needs to know of it. Time is wall-clock time in seconds since 1970,
 //! which the embedder knows.
 
+use crate::UnixTime;
 use crate::wire::{Class, Header, MAX_MESSAGE, MAX_NAME, Message, Name, RData, Type, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -396,6 +397,7 @@ pub fn overhead(key: &Key) -> usize {
 /// A request and its answers under one key: each signature covers the one before it.
 ///
 /// ```
+/// use proto_dns::UnixTime;
 /// use proto_dns::tsig::{Algorithm, Key, Transaction, verify_request};
 /// use proto_dns::wire::{Builder, Class, Flags, Name, Type};
 ///
@@ -405,11 +407,12 @@ pub fn overhead(key: &Key) -> usize {
 /// query.push_question("example.com".parse::<Name>()?.view(), Type::AXFR, Class::IN)?;
 /// let mut message = query.finish().to_vec();
 ///
-/// let mut client = Transaction::request(&key, &mut message, 1_700_000_000)?;
-/// let (bare, mut server) = verify_request(&[key], &message, 1_700_000_100)?.expect("signed");
+/// let now = UnixTime::from_secs(1_700_000_000);
+/// let mut client = Transaction::request(&key, &mut message, now)?;
+/// let (bare, mut server) = verify_request(&[key], &message, now)?.expect("signed");
 /// let mut reply = bare; // an echo, for once
-/// server.sign(&mut reply, 1_700_000_100)?;
-/// assert!(client.verify(&reply, 1_700_000_101).is_ok());
+/// server.sign(&mut reply, now)?;
+/// assert!(client.verify(&reply, now).is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -432,7 +435,8 @@ impl Transaction {
     /// # Errors
     ///
     /// [`TsigError::TooLong`], [`TsigError::Malformed`].
-    pub fn request(key: &Key, message: &mut Vec<u8>, unix: u64) -> Result<Self, TsigError> {
+    pub fn request(key: &Key, message: &mut Vec<u8>, unix: UnixTime) -> Result<Self, TsigError> {
+        let unix = unix.as_secs();
         let algorithm = key.algorithm.wire();
         let vars = variables(&key.name, algorithm, unix, DEFAULT_FUDGE, 0, &[]);
         let mac = key.mac(&[message, &vars]);
@@ -470,7 +474,8 @@ impl Transaction {
     /// # Errors
     ///
     /// [`TsigError::TooLong`], [`TsigError::Malformed`].
-    pub fn sign(&mut self, message: &mut Vec<u8>, unix: u64) -> Result<(), TsigError> {
+    pub fn sign(&mut self, message: &mut Vec<u8>, unix: UnixTime) -> Result<(), TsigError> {
+        let unix = unix.as_secs();
         let algorithm = self.key.algorithm.wire();
         // RFC 8945 section 5.2.3: the server's time goes with BADTIME.
         let now = time_octets(unix);
@@ -503,7 +508,7 @@ impl Transaction {
     /// # Errors
     ///
     /// [`TsigError`].
-    pub fn verify(&mut self, message: &[u8], unix: u64) -> Result<Vec<u8>, TsigError> {
+    pub fn verify(&mut self, message: &[u8], unix: UnixTime) -> Result<Vec<u8>, TsigError> {
         let Some(found) = find(message)? else {
             self.unsigned = self.unsigned.saturating_add(1);
             if self.first || self.unsigned > MAX_UNSIGNED {
@@ -565,8 +570,8 @@ fn check_mac(key: &Key, parts: &[&[u8]], theirs: &[u8]) -> Result<(), TsigError>
     }
 }
 
-fn check_time(found: &Found, unix: u64) -> Result<(), TsigError> {
-    if found.time.abs_diff(unix) > u64::from(found.fudge) {
+fn check_time(found: &Found, unix: UnixTime) -> Result<(), TsigError> {
+    if found.time.abs_diff(unix.as_secs()) > u64::from(found.fudge) {
         Err(TsigError::BadTime)
     } else {
         Ok(())
@@ -587,14 +592,14 @@ pub struct Rejection {
 impl Rejection {
     /// Completes an answer with the error: signed, when the request's signature was right but for its
     /// time.
-    pub fn stamp(mut self, message: &mut Vec<u8>, unix: u64) {
+    pub fn stamp(mut self, message: &mut Vec<u8>, unix: UnixTime) {
         if let Some(transaction) = &mut self.transaction {
             let _ = transaction.sign(message, unix);
         } else if let Some((name, algorithm)) = &self.named {
             let stamp = Stamp {
                 name,
                 algorithm,
-                time: unix,
+                time: unix.as_secs(),
                 fudge: DEFAULT_FUDGE,
                 error: self.error.code(),
                 other: &[],
@@ -621,7 +626,7 @@ impl core::error::Error for Rejection {}
 pub fn verify_request(
     keys: &[Key],
     message: &[u8],
-    unix: u64,
+    unix: UnixTime,
 ) -> Result<Option<(Vec<u8>, Transaction)>, Box<Rejection>> {
     let plain = |error| {
         Box::new(Rejection {

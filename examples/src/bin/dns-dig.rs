@@ -3,26 +3,32 @@
 use clap::Parser;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use examples::cli;
+use examples::{cli, tls_any};
 use netio::driver::{Lookup, LookupError, Stub};
+use netio::tls;
 use proto_dns::client::QueryOptions;
 use proto_dns::client::stub::Event;
 use proto_dns::tsig::{Key, Transaction};
 use proto_dns::wire::{
-    Builder, Class, Edns, EdnsOption, Flags, Message, MessageBuf, Name, OptionCode, Options,
-    Question, RData, Rcode, Record, Section, Soa, Type,
+    Builder, Class, ClientSubnet, Edns, EdnsOption, Flags, Message, MessageBuf, Name, Opt,
+    OptionCode, Options, Question, RData, Rcode, Record, Section, Soa, Type,
 };
-use proto_dns::{Config, Limits};
+use proto_dns::{Config, Limits, UnixTime};
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tls::tokio_rustls::TlsConnector;
+use tls::tokio_rustls::rustls::ClientConfig;
+use tls::tokio_rustls::rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Asks a DNS server and prints its answer in the way of dig.
 ///
-/// Words that begin with + are switches, with no in front to switch off: +short, +tcp, +dnssec (+do),
-/// +recurse, +cdflag (+cd), +edns, +nsid, +cookie, +padding=N, +subnet=ADDR/PREFIX,
+/// Words that begin with + are switches, with no in front to switch off: +short, +tcp, +tls,
+/// +tls-ca=FILE, +tls-hostname=NAME, +dnssec (+do),
+/// +recurse, +cdflag (+cd), +edns, +nsid, +expire, +keepalive, +zoneversion, +cookie, +padding=N, +subnet=ADDR/PREFIX,
 /// +ednsopt=CODE:HEX, +bufsize=N, +time=SECONDS, +tries=N, +retry=N, +search, +ndots=N, +domain=NAME,
 /// +trace; and for what is printed +all, +cmd, +comments, +question, +answer, +authority, +additional,
 /// +stats, +ttlid, +class. The types AXFR and IXFR=SERIAL transfer a zone.
@@ -32,9 +38,9 @@ use tokio::net::TcpStream;
     override_usage = "dns-dig @ADDR[:PORT] [-p PORT] NAME [TYPE] [CLASS] [+SWITCH ...]"
 )]
 struct Arguments {
-    /// The port of the server.
-    #[arg(short, default_value_t = 53)]
-    port: u16,
+    /// The port of the server: 53 unless this says otherwise, 853 with +tls.
+    #[arg(short)]
+    port: Option<u16>,
     /// Sign with a key, and check signatures.
     #[arg(short = 'y', value_name = "[ALG:]NAME:SECRET", value_parser = read_key)]
     key: Option<Key>,
@@ -67,7 +73,50 @@ struct Request {
     trace: bool,
     /// The name as it was written, for the search list.
     search: Option<String>,
+    tls: Tls,
 }
+
+/// DNS over TLS: whether, and whom to trust.
+#[derive(Clone, Debug, Default)]
+struct Tls {
+    wanted: bool,
+    /// Certificates that are trusted, as PEM; without them any certificate will do, as with dig.
+    roots: Option<String>,
+    /// The name that the server must prove; its address otherwise.
+    name: Option<String>,
+}
+
+impl Tls {
+    fn client(&self, server: IpAddr) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
+        let config = match &self.roots {
+            None => tls_any::client_config().map_err(|error| error.to_string())?,
+            Some(file) => {
+                let roots = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
+                tls::client_config(&roots, &[b"dot"]).map_err(|error| format!("{file}: {error}"))?
+            }
+        };
+        let name = match &self.name {
+            None => ServerName::from(server),
+            Some(name) => ServerName::try_from(name.clone())
+                .map_err(|error| format!("+tls-hostname={name}: {error}"))?,
+        };
+        Ok((config, name))
+    }
+
+    /// A stub that asks over TLS if that is wanted.
+    fn dress(&self, stub: Stub, server: IpAddr) -> Result<Stub, String> {
+        if !self.wanted {
+            return Ok(stub);
+        }
+        let (config, name) = self.client(server)?;
+        Ok(stub.over_tls(config, name))
+    }
+}
+
+/// A connection, in plaintext or under TLS.
+trait Io: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
 
 /// What is printed.
 #[derive(Clone, Copy, Debug)]
@@ -161,7 +210,8 @@ async fn run(request: Request) -> Result<(), Box<dyn Error>> {
         return exchange(&request, transfer).await;
     }
     let show = request.show;
-    let mut stub = Stub::new(request.config, Limits::default(), cli::seed());
+    let stub = Stub::new(request.config, Limits::default(), cli::seed());
+    let mut stub = request.tls.dress(stub, request.server.ip())?;
     if let Some(text) = request.search {
         let found = search(&mut stub, &text, request.question.qtype, request.options).await?;
         if show.short {
@@ -215,7 +265,8 @@ async fn trace(request: Request) -> Result<(), Box<dyn Error>> {
     for _ in 0..16 {
         let mut config = request.config.clone();
         config.servers = vec![server];
-        let mut stub = Stub::new(config, Limits::default(), cli::seed());
+        let stub = Stub::new(config, Limits::default(), cli::seed());
+        let mut stub = request.tls.dress(stub, server.ip())?;
         let found = stub.lookup(request.question.clone(), options).await?;
         let message = found.message.view();
         let records = message.answers().chain(message.authorities());
@@ -245,14 +296,14 @@ async fn trace(request: Request) -> Result<(), Box<dyn Error>> {
 async fn exchange(request: &Request, transfer: bool) -> Result<(), Box<dyn Error>> {
     let wait = request.config.tcp_timeout;
     let mut message = question_message(request)?;
-    let unix = || -> Result<u64, Box<dyn Error>> {
-        Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
+    let unix = || -> Result<UnixTime, Box<dyn Error>> {
+        Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.into())
     };
     let mut signed = match &request.key {
         Some(key) => Some(Transaction::request(key, &mut message, unix()?)?),
         None => None,
     };
-    let connecting = tokio::time::timeout(wait, TcpStream::connect(request.server));
+    let connecting = tokio::time::timeout(wait, connect(request));
     let mut stream = connecting.await.map_err(|_| "no connection in time")??;
     let len = u16::try_from(message.len())?;
     stream
@@ -308,6 +359,16 @@ async fn exchange(request: &Request, transfer: bool) -> Result<(), Box<dyn Error
             return Ok(());
         }
     }
+}
+
+async fn connect(request: &Request) -> Result<Box<dyn Io>, Box<dyn Error>> {
+    let socket = TcpStream::connect(request.server).await?;
+    if !request.tls.wanted {
+        return Ok(Box::new(socket));
+    }
+    let (config, name) = request.tls.client(request.server.ip())?;
+    let stream = TlsConnector::from(config).connect(name, socket).await?;
+    Ok(Box::new(stream))
 }
 
 /// Whether the first message of a transfer holds changes: its second record is a SOA record too.
@@ -379,6 +440,7 @@ impl Request {
             serial: None,
             trace: false,
             search: None,
+            tls: Tls::default(),
         };
         if let Some(text) = &arguments.qtype {
             qtype = Some(
@@ -391,7 +453,7 @@ impl Request {
         for word in &arguments.words {
             let has_name = name.is_some() || arguments.reverse.is_some();
             if let Some(address) = word.strip_prefix('@') {
-                server = Some(read_server(address, arguments.port)?);
+                server = Some(address.to_owned());
             } else if let Some(switch) = word.strip_prefix('+') {
                 match switch.split_once('=') {
                     None => request.read_switch(switch, &mut searching)?,
@@ -416,7 +478,9 @@ impl Request {
             (None, None) => return Err("no name to ask for".to_owned()),
         };
         request.search = name.filter(|_| searching);
-        request.server = server.ok_or("no server: say @ADDR")?;
+        let port = if request.tls.wanted { 853 } else { 53 };
+        let server = server.ok_or("no server: say @ADDR")?;
+        request.server = read_server(&server, arguments.port.unwrap_or(port))?;
         request.config.servers = vec![request.server];
         request.question.qtype = qtype.unwrap_or(Type::A);
         request.question.qclass = qclass.unwrap_or(Class::IN);
@@ -443,12 +507,16 @@ impl Request {
         }
         match name {
             "tcp" | "vc" => self.options.tcp = on,
+            "tls" => (self.tls.wanted, self.options.tcp) = (on, on),
             "recurse" | "rec" | "rdflag" => self.options.recursion_desired = on,
             "dnssec" | "do" => self.options.dnssec_ok = on,
             "cdflag" | "cd" => self.options.checking_disabled = on,
             "edns" => self.options.edns = on,
             "cookie" => self.config.cookies = on,
-            "nsid" if on => self.option(OptionCode::NSID, &[])?,
+            "nsid" if on => self.option(Opt::Nsid(&[]))?,
+            "expire" if on => self.option(Opt::Expire(None))?,
+            "keepalive" if on => self.option(Opt::TcpKeepalive(None))?,
+            "zoneversion" if on => self.option(Opt::ZoneVersion(None))?,
             "trace" => self.trace = on,
             "search" => *searching = on,
             _ => return Err(format!("+{switch}: not a switch")),
@@ -456,23 +524,35 @@ impl Request {
         Ok(())
     }
 
-    fn option(&mut self, code: OptionCode, data: &[u8]) -> Result<(), String> {
+    fn option(&mut self, option: Opt<'_>) -> Result<(), String> {
         let wire = &mut self.config.edns_options;
-        Options::encode(code, data, wire).map_err(|error| error.to_string())
+        option.encode(wire).map_err(|error| error.to_string())
     }
 
     fn read_setting(&mut self, setting: &str, value: &str) -> Result<(), String> {
         match setting {
             "subnet" => {
-                let data = subnet(value).ok_or_else(|| format!("+subnet={value}: ADDR/PREFIX"))?;
-                return self.option(OptionCode::CLIENT_SUBNET, &data);
+                let subnet =
+                    subnet(value).ok_or_else(|| format!("+subnet={value}: ADDR/PREFIX"))?;
+                return self.option(Opt::ClientSubnet(subnet));
             }
             "ednsopt" => {
                 let (code, data) = value.split_once(':').unwrap_or((value, ""));
                 let bad = || format!("+ednsopt={value}: CODE[:HEX]");
                 let code = code.parse().map_err(|_| bad())?;
                 let data = hex(data).ok_or_else(bad)?;
-                return self.option(OptionCode(code), &data);
+                // Whatever it is: to try out what a server makes of it.
+                let wire = &mut self.config.edns_options;
+                let added = Options::encode(OptionCode(code), &data, wire);
+                return added.map_err(|error| error.to_string());
+            }
+            "tls-ca" => {
+                self.tls.roots = Some(value.to_owned());
+                return Ok(());
+            }
+            "tls-hostname" => {
+                self.tls.name = Some(value.to_owned());
+                return Ok(());
             }
             "domain" => {
                 let name = value.parse().map_err(|error| format!("{value}: {error}"))?;
@@ -494,7 +574,7 @@ impl Request {
             "ndots" => self.config.ndots = usize::try_from(number).unwrap_or(usize::MAX),
             "padding" => {
                 let len = usize::try_from(number.min(400)).unwrap_or_default();
-                self.option(OptionCode::PADDING, &vec![0; len])?;
+                self.option(Opt::Padding(&vec![0; len]))?;
             }
             "bufsize" => {
                 self.config.udp_payload = u16::try_from(number)
@@ -506,17 +586,9 @@ impl Request {
     }
 }
 
-/// RFC 7871 section 6.
-fn subnet(text: &str) -> Option<Vec<u8>> {
+fn subnet(text: &str) -> Option<ClientSubnet> {
     let (address, prefix) = text.split_once('/')?;
-    let prefix: u8 = prefix.parse().ok()?;
-    let (family, octets) = match address.parse().ok()? {
-        IpAddr::V4(address) => (1, address.octets().to_vec()),
-        IpAddr::V6(address) => (2, address.octets().to_vec()),
-    };
-    let mut data = vec![0, family, prefix, 0];
-    data.extend(octets.get(..usize::from(prefix.div_ceil(8)))?);
-    Some(data)
+    ClientSubnet::new(address.parse().ok()?, prefix.parse().ok()?).ok()
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {
@@ -641,18 +713,13 @@ fn print_header(message: &Message<'_>) {
 }
 
 fn print_option(option: EdnsOption<'_>) {
-    let digits: String = option
-        .data
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect();
-    match (option.code, option.data) {
-        (OptionCode::EXTENDED_ERROR, &[high, low, ref text @ ..]) => {
-            let code = u16::from_be_bytes([high, low]);
-            println!("; EDE: {code} {}", text.escape_ascii());
-        }
-        (OptionCode::NSID, data) => println!("; NSID: {digits} (\"{}\")", data.escape_ascii()),
-        (code, _) => println!("; {code}: {digits}"),
+    match option.read() {
+        Ok(option) => println!("; {option}"),
+        Err(_) => println!(
+            "; {}: {} octets that do not fit it",
+            option.code,
+            option.data.len()
+        ),
     }
 }
 

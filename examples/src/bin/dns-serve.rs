@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use examples::cli;
 use examples::dns_server::{self, Copy, Shared, Sockets};
+use examples::dns_state::State;
 use netio::tls;
 use proto_dns::server::nameserver::{Access, Policy};
 use proto_dns::server::{Authority, Nameserver};
@@ -61,6 +62,10 @@ struct Arguments {
     /// Who is told when a zone has changed; may be given more than once.
     #[arg(long, value_name = "ADDR:PORT")]
     also_notify: Vec<SocketAddr>,
+    /// Keep zones as they change in this folder, and begin with what was kept: updates and copies
+    /// outlive the program. A zone file whose serial number is greater goes before.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Say what happens.
     #[arg(long, short)]
     verbose: bool,
@@ -156,10 +161,30 @@ async fn run(
     copies: Vec<Copy>,
 ) -> Result<(), Box<dyn Error>> {
     let mut authority = Authority::new();
+    let state = match &arguments.state {
+        Some(folder) => {
+            let opened = State::open(folder);
+            Some(opened.map_err(|error| format!("{}: {error}", folder.display()))?)
+        }
+        None => None,
+    };
     for (origin, file) in &arguments.zones {
+        let mut zone = dns_server::read_zone(origin, file)?;
+        if let Some(state) = &state {
+            zone = state.latest(zone)?;
+        }
         authority
-            .insert(dns_server::read_zone(origin, file)?)
+            .insert(zone)
             .map_err(|error| format!("{origin}: {error}"))?;
+    }
+    for (origin, _) in &arguments.secondaries {
+        if let Some(state) = &state
+            && let Some(zone) = state.load(origin)?
+        {
+            authority
+                .insert(zone)
+                .map_err(|error| format!("{origin}: {error}"))?;
+        }
     }
     let nameserver = Nameserver::new(Duration::ZERO, authority, policy, cli::seed());
     let address = arguments.listen;
@@ -177,7 +202,7 @@ async fn run(
     if let Some((listener, _)) = &tls {
         cli::listening("dot", listener.local_addr()?);
     }
-    let shared = Shared::new(nameserver);
+    let shared = Shared::new(nameserver, state);
     dns_server::run(
         shared,
         sockets,

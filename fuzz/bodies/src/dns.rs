@@ -153,7 +153,16 @@ pub fn dns_edns(data: &[u8]) {
     };
     assert!(dns_naive::options_fit(data));
     let mut wire = Vec::new();
-    for EdnsOption { code, data } in options {
+    for option in options {
+        // What is understood is written as it came, and read the same; text never fails.
+        if let Ok(known) = option.read() {
+            let mut one = Vec::new();
+            known.encode(&mut one).expect("it was read");
+            let mut again = Options::from_wire(&one).expect("one option");
+            assert_eq!(again.next(), Some(option));
+            assert!(known.to_string().starts_with(&option.code.to_string()));
+        }
+        let EdnsOption { code, data } = option;
         Options::encode(code, data, &mut wire).expect("it came from a message");
         let first = options.find(code).expect("there is one");
         assert!(

@@ -8,7 +8,7 @@ use proto_dns::server::{Authority, Nameserver, Zone};
 use proto_dns::tsig::{Algorithm, Key, verify_request};
 use proto_dns::wire::{Flags, Header, Message, Name, Opcode, RData, Type};
 use proto_dns::zonefile::{Entry, Parser};
-use proto_dns::{Limits, Transport};
+use proto_dns::{Limits, Transport, UnixTime};
 use std::sync::Arc;
 
 const NOW: Duration = Duration::from_secs(1);
@@ -148,7 +148,7 @@ pub fn dns_update_server(data: &[u8]) {
             flags.copy_from_slice(&set.0.to_be_bytes());
         }
     }
-    let _ = verify_request(&[key], data, 0);
+    let _ = verify_request(&[key], data, UnixTime::EPOCH);
     while server.poll_event().is_some() {}
     let now = server.authority().zone(&origin()).expect("the zone stays");
     assert!(now.soa().is_some());
@@ -182,7 +182,7 @@ fn copy(
     loop {
         let message = transfer.next_message().expect("a message");
         match incoming
-            .handle_message(&message, 0)
+            .handle_message(&message, UnixTime::EPOCH)
             .expect("our own transfer")
         {
             Progress::Done(zone) => return Some(zone),
@@ -222,7 +222,7 @@ pub fn dns_transfer_client(data: &[u8]) {
         if let Some(id) = message.get_mut(..2) {
             id.copy_from_slice(&[0, 9]);
         }
-        match incoming.handle_message(&message, 0) {
+        match incoming.handle_message(&message, UnixTime::EPOCH) {
             Ok(progress) => {
                 assert!(!over, "a transfer that was over went on");
                 if let Progress::Done(zone) = &progress {

@@ -33,6 +33,8 @@ mod clock;
 mod datagram;
 #[cfg(feature = "ftp")]
 pub mod ftp;
+#[cfg(feature = "dns")]
+mod link;
 mod output;
 mod responder;
 #[cfg(feature = "dns")]

@@ -1,33 +1,13 @@
 //! The driver of a secondary zone: connections as the machine wishes.
 
 use super::clock::{Clock, Timer};
-use super::stream::{Options, Stream};
-use core::future::Future;
+use super::link::{Dial, Fact, Link};
 use core::net::IpAddr;
-use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use proto_dns::client::secondary::Event;
 use proto_dns::client::stub::{Action, ConnectionId};
 use proto_dns::{Limits, client};
-use std::io;
-use tokio::net::TcpStream;
-
-type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
-
-enum Connection {
-    Connecting(Connecting),
-    Open(Box<Stream<client::Stream, TcpStream>>),
-}
-
-impl core::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Connecting(_) => f.write_str("Connecting"),
-            Self::Open(stream) => stream.fmt(f),
-        }
-    }
-}
 
 /// Runs a [`client::Secondary`] over TCP.
 #[derive(Debug)]
@@ -36,7 +16,8 @@ pub struct Secondary {
     clock: Clock,
     timer: Timer,
     limits: Limits,
-    connection: Option<(ConnectionId, Connection)>,
+    connection: Option<(ConnectionId, Link)>,
+    dial: Dial,
 }
 
 impl Secondary {
@@ -49,7 +30,20 @@ impl Secondary {
             timer: Timer::default(),
             limits,
             connection: None,
+            dial: Dial::default(),
         }
+    }
+
+    /// Transfers over TLS (RFC 9103), from a primary that proves this name.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn over_tls(
+        mut self,
+        config: std::sync::Arc<crate::tls::tokio_rustls::rustls::ClientConfig>,
+        name: crate::tls::tokio_rustls::rustls::pki_types::ServerName<'static>,
+    ) -> Self {
+        self.dial = Dial::Tls { config, name };
+        self
     }
 
     /// Waits for the next event. Cancel-safe; it never ends by itself.
@@ -97,13 +91,14 @@ impl Secondary {
             progress = true;
             match action {
                 Action::Connect { id, to } => {
-                    let connecting = Connection::Connecting(Box::pin(TcpStream::connect(to)));
-                    self.connection = Some((id, connecting));
+                    let limits = self.limits.clone();
+                    let link = Link::connect(to, self.dial.clone(), self.clock, limits);
+                    self.connection = Some((id, link));
                 }
                 Action::Send { id, message } => {
-                    if let Some((open, Connection::Open(stream))) = &mut self.connection
+                    if let Some((open, link)) = &mut self.connection
                         && *open == id
-                        && stream.machine_mut().send(message).is_err()
+                        && link.send(message).is_err()
                     {
                         self.lose(id);
                     }
@@ -117,31 +112,17 @@ impl Secondary {
     }
 
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((id, connection)) = &mut self.connection else {
+        let Some((id, link)) = &mut self.connection else {
             return false;
         };
         let (id, now) = (*id, self.clock.now());
-        match connection {
-            Connection::Connecting(connecting) => match connecting.as_mut().poll(cx) {
-                Poll::Pending => return false,
-                Poll::Ready(Err(_)) => self.lose(id),
-                Poll::Ready(Ok(socket)) => {
-                    let _ = socket.set_nodelay(true);
-                    // The ids of requests are the secondary's: this machine makes none.
-                    let machine = client::Stream::new(now, self.limits.clone(), [0; 32]);
-                    let options = Options::default();
-                    let stream = Stream::with_options(machine, socket, self.clock, options);
-                    *connection = Connection::Open(Box::new(stream));
-                    self.machine.handle_connected(now, id);
-                }
-            },
-            Connection::Open(stream) => match stream.poll_next(cx) {
-                Poll::Pending => return false,
-                Poll::Ready(Ok(Some(client::stream::Event::Message(message)))) => {
-                    self.machine.handle_message(now, id, &message);
-                }
-                Poll::Ready(_) => self.lose(id),
-            },
+        let Poll::Ready(fact) = link.poll(cx) else {
+            return false;
+        };
+        match fact {
+            Fact::Connected => self.machine.handle_connected(now, id),
+            Fact::Message(message) => self.machine.handle_message(now, id, &message),
+            Fact::Failed | Fact::Closed => self.lose(id),
         }
         true
     }

@@ -2,11 +2,9 @@
 
 use super::clock::Clock;
 use super::datagram::Datagram;
+use super::link::{Dial, Fact, Link};
 use super::sockets::SocketStats;
-use super::stream::{Options, Stream};
-use core::future::Future;
 use core::net::SocketAddr;
-use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use proto_dns::client::stub::{Action, ConnectionId, Event};
@@ -14,8 +12,6 @@ use proto_dns::client::{self, QueryOptions};
 use proto_dns::wire::{MessageBuf, Question};
 use proto_dns::{Config, Failure, Limits, QueryId, Transport, UsageError};
 use std::collections::VecDeque;
-use std::io;
-use tokio::net::TcpStream;
 
 /// What [`Stub::lookup`] found.
 #[derive(Debug)]
@@ -48,22 +44,6 @@ pub enum LookupError {
     },
 }
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
-
-enum Connection {
-    Connecting(Connecting),
-    Open(Box<Stream<client::Stream, TcpStream>>),
-}
-
-impl core::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Connecting(_) => f.write_str("Connecting"),
-            Self::Open(stream) => stream.fmt(f),
-        }
-    }
-}
-
 /// Runs a [`client::Stub`] over UDP sockets and TCP connections.
 ///
 /// [`lookup`](Self::lookup) is all that most programs need. Several queries at once go by
@@ -89,7 +69,8 @@ pub struct Stub {
     /// The stub itself, and all that goes by datagrams.
     datagrams: Datagram<client::Stub>,
     clock: Clock,
-    connections: Vec<(ConnectionId, Connection)>,
+    connections: Vec<(ConnectionId, Link)>,
+    dial: Dial,
     /// Events of other queries that came during a lookup.
     passed_over: VecDeque<Event>,
 }
@@ -107,8 +88,22 @@ impl Stub {
             ),
             clock,
             connections: Vec::new(),
+            dial: Dial::default(),
             passed_over: VecDeque::new(),
         }
+    }
+
+    /// Makes every connection one of TLS (RFC 7858), with a server that proves this name. Queries
+    /// whose options do not say [`tcp`](QueryOptions::tcp) still go in plaintext over UDP first.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn over_tls(
+        mut self,
+        config: std::sync::Arc<crate::tls::tokio_rustls::rustls::ClientConfig>,
+        name: crate::tls::tokio_rustls::rustls::pki_types::ServerName<'static>,
+    ) -> Self {
+        self.dial = Dial::Tls { config, name };
+        self
     }
 
     /// Asks, and waits for the answer. A lookup whose future is dropped is not cancelled: its event
@@ -202,13 +197,14 @@ impl Stub {
             progress = true;
             match action {
                 Action::Connect { id, to } => {
-                    let connecting = Connection::Connecting(Box::pin(TcpStream::connect(to)));
-                    self.connections.push((id, connecting));
+                    let limits = self.datagrams.machine().limits().clone();
+                    let link = Link::connect(to, self.dial.clone(), self.clock, limits);
+                    self.connections.push((id, link));
                 }
                 Action::Send { id, message } => {
-                    let stream = self.connections.iter_mut().find(|(open, _)| *open == id);
-                    if let Some((_, Connection::Open(stream))) = stream
-                        && stream.machine_mut().send(message).is_err()
+                    let link = self.connections.iter_mut().find(|(open, _)| *open == id);
+                    if let Some((_, link)) = link
+                        && link.send(message).is_err()
                     {
                         self.lose(id);
                     }
@@ -222,35 +218,10 @@ impl Stub {
     /// Lets each connection go on; true when the stub was told of something.
     fn poll_connections(&mut self, cx: &mut Context<'_>) -> bool {
         let mut facts = Vec::new();
-        for (id, connection) in &mut self.connections {
-            let fact = match connection {
-                Connection::Connecting(connecting) => match connecting.as_mut().poll(cx) {
-                    Poll::Pending => continue,
-                    Poll::Ready(Err(_)) => Fact::Failed,
-                    Poll::Ready(Ok(socket)) => {
-                        let _ = socket.set_nodelay(true);
-                        // The ids of the queries are the stub's: this machine makes none.
-                        let limits = self.datagrams.machine().limits().clone();
-                        let machine = client::Stream::new(self.clock.now(), limits, [0; 32]);
-                        let options = Options::default();
-                        let stream = Stream::with_options(machine, socket, self.clock, options);
-                        *connection = Connection::Open(Box::new(stream));
-                        Fact::Connected
-                    }
-                },
-                Connection::Open(stream) => match stream.poll_next(cx) {
-                    Poll::Pending => continue,
-                    Poll::Ready(Ok(Some(client::stream::Event::Message(message)))) => {
-                        Fact::Message(message)
-                    }
-                    Poll::Ready(Ok(Some(client::stream::Event::PeerClosed) | None) | Err(_)) => {
-                        Fact::Closed
-                    }
-                    // The other events are about queries of the connection's own: there are none.
-                    Poll::Ready(Ok(Some(_))) => Fact::Closed,
-                },
-            };
-            facts.push((*id, fact));
+        for (id, link) in &mut self.connections {
+            if let Poll::Ready(fact) = link.poll(cx) {
+                facts.push((*id, fact));
+            }
         }
         let progress = !facts.is_empty();
         let now = self.clock.now();
@@ -273,12 +244,4 @@ impl Stub {
         let now = self.clock.now();
         self.machine_mut().handle_closed(now, id);
     }
-}
-
-/// What became of a connection.
-enum Fact {
-    Connected,
-    Failed,
-    Message(bytes::Bytes),
-    Closed,
 }

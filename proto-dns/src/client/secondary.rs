@@ -12,12 +12,13 @@
 
 use super::stub::{Action, ConnectionId};
 use super::transfer::{Incoming, Progress};
+use crate::clock::WallClock;
 use crate::random::Random;
 use crate::server::Zone;
 use crate::server::update::is_newer;
 use crate::tsig::Key;
 use crate::wire::{Name, Rcode};
-use crate::{Limits, TransferError};
+use crate::{Limits, TransferError, UnixTime};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -34,6 +35,8 @@ pub enum Event {
         zone: Arc<Zone>,
         /// The primary that gave it.
         from: SocketAddr,
+        /// Whether it came as changes, not as a whole.
+        incremental: bool,
     },
     /// The primary has nothing newer.
     UpToDate {
@@ -77,6 +80,8 @@ enum State {
 
 /// How long a zone that was never transferred waits before it is tried again.
 const FIRST_RETRY: Duration = Duration::from_secs(10);
+/// Events that wait at most; of more, the oldest go.
+const MAX_EVENTS: usize = 64;
 /// Bounds for the timers of SOA records: a primary must not make us ask all the time.
 const MIN_TIMER: u32 = 1;
 const MAX_TIMER: u32 = 2_419_200;
@@ -91,7 +96,7 @@ pub struct Secondary {
     limits: Limits,
     random: Random,
     now: Duration,
-    clock: Option<(Duration, u64)>,
+    clock: WallClock,
     zone: Option<Arc<Zone>>,
     state: State,
     /// The primary that is asked.
@@ -131,7 +136,7 @@ impl Secondary {
             limits,
             random: Random::new(seed),
             now,
-            clock: None,
+            clock: WallClock::default(),
             zone: None,
             state: State::Waiting,
             turn: 0,
@@ -151,9 +156,7 @@ impl Secondary {
     /// Begins with a version that was kept.
     #[must_use]
     pub fn with_zone(mut self, zone: Arc<Zone>) -> Self {
-        self.expire_at = zone
-            .soa()
-            .map(|soa| self.now.saturating_add(timer(soa.expire)));
+        self.expire_at = zone.soa().and_then(|soa| self.after(timer(soa.expire)));
         self.zone = Some(zone);
         self
     }
@@ -170,10 +173,10 @@ impl Secondary {
         self.zone.as_ref()
     }
 
-    /// Says what time it is, in seconds since 1970, for signatures.
-    pub fn handle_clock(&mut self, now: Duration, unix: u64) {
+    /// Says what time it is, for signatures.
+    pub fn handle_clock(&mut self, now: Duration, unix: UnixTime) {
         self.advance_to(now);
-        self.clock = Some((self.now, unix));
+        self.clock.set(self.now, unix);
     }
 
     /// A server says that the zone has changed. Unless it is one of the primaries, that is ignored
@@ -203,7 +206,8 @@ impl Secondary {
         self.actions.pop_front()
     }
 
-    /// The next event, if there is one.
+    /// The next event, if there is one. Of those that nobody fetches the last 64 are kept;
+    /// [`zone`](Self::zone) is always the latest version.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -235,7 +239,7 @@ impl Secondary {
             Incoming::request(self.origin.clone(), current, dns_id, key, &self.limits);
         self.actions.push_back(Action::Send { id, message });
         self.state = State::Transferring(id, incoming.into());
-        self.silent_at = Some(self.now.saturating_add(self.patience()));
+        self.silent_at = self.after(self.patience());
     }
 
     /// A message has come on a connection.
@@ -250,16 +254,24 @@ impl Secondary {
         }
         match incoming.handle_message(message, unix) {
             Ok(Progress::More) => {
-                self.silent_at = Some(self.now.saturating_add(self.patience()));
+                self.silent_at = self.after(self.patience());
             }
             Ok(Progress::UpToDate) => {
                 let serial = self.zone.as_ref().map_or(0, |zone| zone.serial());
                 self.succeed(id, Event::UpToDate { serial });
             }
             Ok(Progress::Done(zone)) => {
+                let incremental = incoming.is_incremental();
                 let from = self.primary();
                 self.zone = Some(Arc::clone(&zone));
-                self.succeed(id, Event::Updated { zone, from });
+                self.succeed(
+                    id,
+                    Event::Updated {
+                        zone,
+                        from,
+                        incremental,
+                    },
+                );
             }
             Err(error) => self.fail(id, error),
         }
@@ -300,7 +312,7 @@ impl Secondary {
         self.state = State::Connecting(id);
         self.again = false;
         self.refresh_at = None;
-        self.silent_at = Some(self.now.saturating_add(self.patience()));
+        self.silent_at = self.after(self.patience());
     }
 
     fn succeed(&mut self, id: ConnectionId, event: Event) {
@@ -309,11 +321,11 @@ impl Secondary {
             Event::Updated { .. } => &mut self.stats.updates,
             _ => &mut self.stats.up_to_date,
         });
-        self.events.push_back(event);
+        self.push_event(event);
         (self.failures, self.whole) = (0, false);
         if let Some(soa) = self.zone.as_ref().and_then(|zone| zone.soa()) {
-            self.refresh_at = Some(self.now.saturating_add(timer(soa.refresh)));
-            self.expire_at = Some(self.now.saturating_add(timer(soa.expire)));
+            self.refresh_at = self.after(timer(soa.refresh));
+            self.expire_at = self.after(timer(soa.expire));
         }
         if core::mem::take(&mut self.again) {
             self.begin();
@@ -325,7 +337,7 @@ impl Secondary {
         self.close(id);
         count(&mut self.stats.failures);
         let primary = self.primary();
-        self.events.push_back(Event::Failed { primary, error });
+        self.push_event(Event::Failed { primary, error });
         // RFC 1995 section 4: what does not work incrementally may work as a whole.
         let try_whole = match error {
             TransferError::Refused(rcode) => {
@@ -334,6 +346,7 @@ impl Secondary {
             TransferError::Inconsistent
             | TransferError::Mismatch
             | TransferError::NoSoa
+            | TransferError::Zone(_)
             | TransferError::Malformed(_) => true,
             _ => false,
         };
@@ -350,11 +363,18 @@ impl Secondary {
         self.failures = 0;
         let retry = self.zone.as_ref().and_then(|zone| zone.soa());
         let wait = retry.map_or(FIRST_RETRY, |soa| timer(soa.retry));
-        self.refresh_at = Some(self.now.saturating_add(wait));
+        self.refresh_at = self.after(wait);
     }
 
     fn close(&mut self, id: ConnectionId) {
-        self.actions.push_back(Action::Close { id });
+        // What nobody has looked at is taken back, so that wishes do not pile up.
+        let mut waiting = self.actions.iter();
+        let unseen =
+            waiting.any(|action| matches!(action, Action::Connect { id: wish, .. } if *wish == id));
+        self.actions.retain(|action| action.id() != id);
+        if !unseen {
+            self.actions.push_back(Action::Close { id });
+        }
         self.state = State::Waiting;
         self.silent_at = None;
     }
@@ -369,7 +389,7 @@ impl Secondary {
         if expired {
             self.expire_at = None;
             self.zone = None;
-            self.events.push_back(Event::Expired);
+            self.push_event(Event::Expired);
         }
         if silent {
             match self.state {
@@ -387,16 +407,27 @@ impl Secondary {
         }
     }
 
+    /// Events that nobody fetches do not pile up: the oldest ones go.
+    fn push_event(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
     fn primary(&self) -> SocketAddr {
         let turn = self.turn.checked_rem(self.primaries.len()).unwrap_or(0);
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         self.primaries.get(turn).copied().unwrap_or(nowhere)
     }
 
-    fn unix(&self) -> u64 {
-        self.clock.map_or(0, |(since, unix)| {
-            unix.saturating_add(self.now.saturating_sub(since).as_secs())
-        })
+    fn unix(&self) -> UnixTime {
+        self.clock.at(self.now)
+    }
+
+    /// A timer; none when it would end after the end of time.
+    fn after(&self, wait: Duration) -> Option<Duration> {
+        self.now.checked_add(wait)
     }
 
     /// A timer never expires at the moment it is set.

@@ -16,7 +16,7 @@ use crate::tsig::{Key, Transaction};
 use crate::wire::{
     Builder, Class, Flags, Message, Name, NameRef, Opcode, RData, Rcode, Record, Section, Type,
 };
-use crate::{Limits, TransferError};
+use crate::{Limits, TransferError, UnixTime};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -41,7 +41,7 @@ pub enum Progress {
 /// use proto_dns::client::{Incoming, Progress};
 /// use proto_dns::server::{Authority, Nameserver, Zone, nameserver::{Policy, Response}};
 /// use proto_dns::wire::{Name, RData};
-/// use proto_dns::{Limits, Transport};
+/// use proto_dns::{Limits, Transport, UnixTime};
 ///
 /// let origin: Name = "example.com".parse()?;
 /// let mut zone = Zone::builder(origin.clone());
@@ -59,7 +59,7 @@ pub enum Progress {
 ///     panic!("refused")
 /// };
 /// while let Some(message) = transfer.next_message() {
-///     if let Progress::Done(zone) = incoming.handle_message(&message, 0)? {
+///     if let Progress::Done(zone) = incoming.handle_message(&message, UnixTime::EPOCH)? {
 ///         assert_eq!(zone.records().count(), 3);
 ///     }
 /// }
@@ -80,6 +80,7 @@ pub struct Incoming {
     max_records: u64,
     max_octets: u64,
     first_message: bool,
+    incremental: bool,
 }
 
 #[derive(Debug)]
@@ -96,13 +97,13 @@ enum State {
 
 impl Incoming {
     /// A transfer of a zone: incremental when a version is held already. Returns the request too,
-    /// signed when there is a key; `key` comes with the wall-clock time in seconds since 1970.
+    /// signed when there is a key; `key` comes with the wall-clock time.
     #[must_use]
     pub fn request(
         origin: Name,
         current: Option<Arc<Zone>>,
         id: u16,
-        key: Option<(&Key, u64)>,
+        key: Option<(&Key, UnixTime)>,
         limits: &Limits,
     ) -> (Self, Bytes) {
         let mut message = request_message(&origin, current.as_deref(), id).unwrap_or_default();
@@ -121,8 +122,15 @@ impl Incoming {
             max_records: limits.max_transfer_records,
             max_octets: limits.max_transfer_octets,
             first_message: true,
+            incremental: false,
         };
         (incoming, message.into())
+    }
+
+    /// Whether the primary gives changes, as far as is known yet.
+    #[must_use]
+    pub const fn is_incremental(&self) -> bool {
+        self.incremental
     }
 
     /// Takes the next message.
@@ -130,7 +138,11 @@ impl Incoming {
     /// # Errors
     ///
     /// [`TransferError`]; the transfer is over then, and so is every further call.
-    pub fn handle_message(&mut self, message: &[u8], unix: u64) -> Result<Progress, TransferError> {
+    pub fn handle_message(
+        &mut self,
+        message: &[u8],
+        unix: UnixTime,
+    ) -> Result<Progress, TransferError> {
         let result = self.take(message, unix);
         if result.is_err() {
             self.state = State::Failed;
@@ -138,7 +150,7 @@ impl Incoming {
         result
     }
 
-    fn take(&mut self, octets: &[u8], unix: u64) -> Result<Progress, TransferError> {
+    fn take(&mut self, octets: &[u8], unix: UnixTime) -> Result<Progress, TransferError> {
         if matches!(
             self.state,
             State::Failed | State::Complete(_) | State::UpToDate
@@ -246,12 +258,9 @@ impl Incoming {
                 State::Adding(zone, delta)
             }
             (State::Adding(mut zone, mut delta), None) => {
-                if !zone.has_name(record.owner) {
-                    return Err(TransferError::Zone(crate::ZoneError::OutOfZone));
-                }
-                if rr.rtype.is_meta() {
-                    return Err(TransferError::Zone(crate::ZoneError::MetaType));
-                }
+                // What no zone may hold comes in no way: neither as a whole nor by changes.
+                zone.admits(record.owner, rr.rtype, &rr.data)
+                    .map_err(TransferError::Zone)?;
                 zone.put(record.owner, rr.ttl, rr.rtype, &rr.data);
                 zone.set_ttl(record.owner, rr.rtype, rr.ttl);
                 delta.added.push(rr);
@@ -282,6 +291,7 @@ impl Incoming {
             && serial == current.serial()
             && serial != self.serial
         {
+            self.incremental = true;
             return Ok(State::Removing(Zone::clone(current), begin(serial, rr)));
         }
         let mut builder = Zone::builder(self.origin.clone());

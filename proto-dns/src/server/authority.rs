@@ -1,6 +1,7 @@
 //! Authoritative answers, from the octets of a query to the octets of its reply.
 
-use super::zone::{Found, Key, Node, RrSet, Zone, previous_boundary};
+use super::rrset::RrSet;
+use super::zone::{Found, Key, Node, Zone, previous_boundary};
 use crate::ZoneError;
 use crate::event::Transport;
 use crate::wire::{
@@ -347,7 +348,9 @@ impl Reply<'_> {
             };
             let alias = node
                 .get(Type::CNAME)
-                .filter(|_| !matches!(question.qtype, Type::CNAME | Type::ANY));
+                .filter(|_| !matches!(question.qtype, Type::CNAME | Type::ANY))
+                // What may stand beside it is answered for itself (RFC 4035 section 2.5).
+                .filter(|_| node.get(question.qtype).is_none());
             let Some(alias) = alias else {
                 let rrset = match question.qtype {
                     // RFC 8482 section 4.1: one of the RRsets.

@@ -1,6 +1,6 @@
 //! The changes of a zone, kept for incremental transfers (RFC 1995).
 
-use super::zone::{Node, Zone, same};
+use super::zone::{Node, Zone};
 use crate::wire::{Name, Type};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -62,13 +62,8 @@ impl Delta {
             }
             let theirs = other.and_then(|other| other.get(rrset.rtype));
             for data in rrset.wires() {
-                let kept = theirs.is_some_and(|theirs| {
-                    theirs.ttl == rrset.ttl
-                        && theirs
-                            .wires()
-                            .iter()
-                            .any(|known| same(rrset.rtype, known, data))
-                });
+                let kept =
+                    theirs.is_some_and(|theirs| theirs.ttl == rrset.ttl && theirs.holds(data));
                 if !kept {
                     let list = if added {
                         &mut self.added

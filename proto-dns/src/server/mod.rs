@@ -11,6 +11,7 @@ pub mod authority;
 pub mod datagram;
 pub(crate) mod journal;
 pub mod nameserver;
+pub(crate) mod rrset;
 pub mod stream;
 pub mod transfer;
 pub mod update;

@@ -3,6 +3,8 @@
 
 use super::transfer::Transfer;
 use super::{Authority, Zone, update};
+use crate::UnixTime;
+use crate::clock::WallClock;
 use crate::datagram::{Local, LocalId, Transmit};
 use crate::event::Transport;
 use crate::random::Random;
@@ -162,8 +164,8 @@ pub struct Nameserver {
     policy: Policy,
     random: Random,
     now: Duration,
-    /// Wall-clock seconds at `now`.
-    clock: Option<(Duration, u64)>,
+    /// What the wall clock shows.
+    clock: WallClock,
     notifications: Vec<Notification>,
     events: VecDeque<Event>,
     outbox: VecDeque<Transmit>,
@@ -179,7 +181,7 @@ impl Nameserver {
             policy,
             random: Random::new(seed),
             now,
-            clock: None,
+            clock: WallClock::default(),
             notifications: Vec::new(),
             events: VecDeque::new(),
             outbox: VecDeque::new(),
@@ -187,11 +189,11 @@ impl Nameserver {
         }
     }
 
-    /// Says what time it is, in seconds since 1970: signatures are checked against it. Before the
+    /// Says what time it is: signatures are checked against it. Before the
     /// first call every signature is out of its time.
-    pub fn handle_clock(&mut self, now: Duration, unix: u64) {
+    pub fn handle_clock(&mut self, now: Duration, unix: UnixTime) {
         self.advance_to(now);
-        self.clock = Some((self.now, unix));
+        self.clock.set(self.now, unix);
     }
 
     /// The zones, and plain answers from them.
@@ -433,7 +435,7 @@ impl Nameserver {
         }
     }
 
-    fn refuse_signature(&mut self, query: &[u8], rejection: Rejection, unix: u64) -> Response {
+    fn refuse_signature(&mut self, query: &[u8], rejection: Rejection, unix: UnixTime) -> Response {
         count(&mut self.stats.bad_signatures);
         let Ok(message) = Message::parse(query) else {
             return Response::None;
@@ -594,10 +596,8 @@ impl Nameserver {
         self.events.push_back(event);
     }
 
-    fn unix(&self) -> u64 {
-        self.clock.map_or(0, |(since, unix)| {
-            unix.saturating_add(self.now.saturating_sub(since).as_secs())
-        })
+    fn unix(&self) -> UnixTime {
+        self.clock.at(self.now)
     }
 
     fn advance_to(&mut self, now: Duration) {

@@ -3,6 +3,7 @@
 use super::journal::{Delta, Rr};
 use super::update::is_newer;
 use super::zone::Zone;
+use crate::UnixTime;
 use crate::tsig::{self, Transaction};
 use crate::wire::{
     Builder, Class, Edns, Flags, MAX_MESSAGE, Name, QuestionRef, RData, Rcode, Section, Type,
@@ -25,8 +26,8 @@ pub struct Transfer {
     qtype: Type,
     question: Name,
     edns: Option<u16>,
-    signer: Option<Transaction>,
-    unix: u64,
+    signer: Option<Box<Transaction>>,
+    unix: UnixTime,
     plan: Plan,
     first: bool,
     done: bool,
@@ -60,7 +61,7 @@ impl Transfer {
         question: QuestionRef<'_>,
         serial: Option<u32>,
         edns: Option<u16>,
-        signer: Option<(Transaction, u64)>,
+        signer: Option<(Transaction, UnixTime)>,
     ) -> Self {
         let plan = match serial {
             None => Plan::Whole(Cursor::Begin),
@@ -74,8 +75,8 @@ impl Transfer {
             },
         };
         let (signer, unix) = match signer {
-            Some((signer, unix)) => (Some(signer), unix),
-            None => (None, 0),
+            Some((signer, unix)) => (Some(Box::new(signer)), unix),
+            None => (None, UnixTime::EPOCH),
         };
         Self {
             zone,
@@ -95,6 +96,13 @@ impl Transfer {
     #[must_use]
     pub fn zone(&self) -> &Arc<Zone> {
         &self.zone
+    }
+
+    /// Whether it gives changes; otherwise it gives the whole zone, or says that there is nothing
+    /// newer.
+    #[must_use]
+    pub const fn is_incremental(&self) -> bool {
+        matches!(self.plan, Plan::Changes { .. })
     }
 
     /// Whether every message was taken.

@@ -1,7 +1,8 @@
 //! Dynamic updates (RFC 2136 section 3).
 
 use super::journal::{self, Delta};
-use super::zone::{MAX_RRSET, Zone, same};
+use super::rrset::MAX_RRSET;
+use super::zone::Zone;
 use crate::wire::{Class, Message, NameRef, RData, Rcode, Record, Type};
 use alloc::vec::Vec;
 
@@ -78,8 +79,8 @@ fn bump(zone: &mut Zone) {
 
 /// RFC 2136 section 3.2.
 fn prerequisites(zone: &Zone, message: &Message<'_>) -> Result<(), Rcode> {
-    // RRsets that must be there with exactly these records.
-    let mut exact: Vec<(NameRef<'_>, Type, Vec<Vec<u8>>)> = Vec::new();
+    // Records of RRsets that must be there exactly so.
+    let mut exact: Vec<(NameRef<'_>, Type, Vec<u8>)> = Vec::new();
     for record in message.answers() {
         if record.ttl != 0 {
             return Err(Rcode::FORMERR);
@@ -88,7 +89,8 @@ fn prerequisites(zone: &Zone, message: &Message<'_>) -> Result<(), Rcode> {
             return Err(Rcode::NOTZONE);
         }
         let rrsets = zone.rrsets_of(record.owner);
-        let has = |rtype| rrsets.iter().any(|set| set.rtype == rtype);
+        let node = zone.node_of(record.owner);
+        let has = |rtype| node.is_some_and(|node| node.get(rtype).is_some());
         let empty = record.rdata().is_empty();
         match record.class {
             Class::ANY | Class::NONE if !empty => return Err(Rcode::FORMERR),
@@ -106,31 +108,26 @@ fn prerequisites(zone: &Zone, message: &Message<'_>) -> Result<(), Rcode> {
             }
             Class::ANY | Class::NONE => {}
             Class::IN => {
-                let data = wire_of(&record).ok_or(Rcode::FORMERR)?;
-                let known = exact
-                    .iter_mut()
-                    .find(|(name, rtype, _)| *name == record.owner && *rtype == record.rtype);
-                match known {
-                    Some((_, _, list)) => list.push(data),
-                    None => exact.push((record.owner, record.rtype, alloc::vec![data])),
-                }
+                let mut data = Vec::new();
+                let read = record.data().map_err(|_| Rcode::FORMERR)?;
+                read.encode_canonical(&mut data);
+                exact.push((record.owner, record.rtype, data));
             }
             _ => return Err(Rcode::FORMERR),
         }
     }
-    for (name, rtype, mut wanted) in exact {
-        let rrsets = zone.rrsets_of(name);
-        let there = rrsets
-            .iter()
-            .find(|set| set.rtype == rtype)
-            .map(|set| set.wires())
-            .unwrap_or_default();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let all = wanted.len() == there.len()
-            && wanted
-                .iter()
-                .all(|data| there.iter().any(|known| same(rtype, known, data)));
+    exact.sort_unstable();
+    exact.dedup();
+    for wanted in exact.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1) {
+        let Some(&(name, rtype, _)) = wanted.first() else {
+            continue;
+        };
+        let there = zone.node_of(name).and_then(|node| node.get(rtype));
+        // Neither has two that are alike.
+        let all = there.is_some_and(|there| {
+            there.wires().len() == wanted.len()
+                && wanted.iter().all(|(_, _, data)| there.holds(data))
+        });
         if !all {
             return Err(Rcode::NXRRSET);
         }
@@ -176,26 +173,14 @@ fn update(zone: &mut Zone, record: &Record<'_>, has_own_serial: &mut bool) {
     match record.class {
         Class::IN => add(zone, record, at_origin, has_own_serial),
         Class::ANY => {
-            let rrsets: Vec<_> = zone
-                .rrsets_of(owner)
-                .iter()
-                .filter(|set| record.rtype == Type::ANY || set.rtype == record.rtype)
-                .filter(|set| !kept(set.rtype))
-                .map(|set| (set.rtype, set.wires().to_vec()))
-                .collect();
-            for (rtype, records) in rrsets {
-                for data in records {
-                    zone.remove(owner, rtype, &data);
-                }
-            }
+            zone.remove_rrsets(owner, |rtype| {
+                (record.rtype == Type::ANY || rtype == record.rtype) && !kept(rtype)
+            });
         }
         _ => {
             let Some(data) = wire_of(record) else { return };
-            let of_type = zone.rrsets_of(owner).iter();
-            let count = of_type
-                .filter(|set| set.rtype == record.rtype)
-                .map(|set| set.wires().len())
-                .sum::<usize>();
+            let rrset = zone.node_of(owner).and_then(|node| node.get(record.rtype));
+            let count = rrset.map_or(0, |rrset| rrset.wires().len());
             let last_ns = record.rtype == Type::NS && at_origin && count <= 1;
             if record.rtype != Type::SOA && !last_ns {
                 zone.remove(owner, record.rtype, &data);
@@ -207,13 +192,10 @@ fn update(zone: &mut Zone, record: &Record<'_>, has_own_serial: &mut bool) {
 fn add(zone: &mut Zone, record: &Record<'_>, at_origin: bool, has_own_serial: &mut bool) {
     let (owner, rtype) = (record.owner, record.rtype);
     let Some(data) = wire_of(record) else { return };
-    let rrsets = zone.rrsets_of(owner);
-    let has_cname = rrsets.iter().any(|set| set.rtype == Type::CNAME);
-    let has_other = rrsets.iter().any(|set| set.rtype != Type::CNAME);
+    let node = zone.node_of(owner);
     match rtype {
         // A CNAME stands alone: what would break that is ignored.
-        Type::CNAME if has_other => return,
-        _ if rtype != Type::CNAME && has_cname => return,
+        _ if node.is_some_and(|node| !node.suffers(rtype)) => return,
         Type::SOA => {
             let (Ok(RData::Soa(new)), true) = (record.data(), at_origin) else {
                 return;
@@ -226,7 +208,7 @@ fn add(zone: &mut Zone, record: &Record<'_>, at_origin: bool, has_own_serial: &m
         }
         _ => {}
     }
-    let there = rrsets.iter().find(|set| set.rtype == rtype);
+    let there = node.and_then(|node| node.get(rtype));
     let full = there.is_some_and(|set| set.wires().len() >= MAX_RRSET);
     let replaced: Vec<_> = match (rtype, there) {
         // Types of which there is one are replaced.

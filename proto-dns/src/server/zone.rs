@@ -5,6 +5,7 @@
 //! A name is below another exactly if its key begins with the other's.
 
 use super::journal::{Delta, Journal};
+use super::rrset::{MAX_RRSET, RrSet};
 use crate::LoadError;
 use crate::ZoneError;
 use crate::wire::{Class, MAX_NAME, Name, NameRef, RData, Soa, Type, label_starts};
@@ -57,15 +58,6 @@ pub struct ZoneBuilder {
 pub(crate) struct Node {
     pub(crate) name: Name,
     pub(crate) rrsets: Vec<RrSet>,
-}
-
-/// Records of one owner and type.
-#[derive(Clone)]
-pub(crate) struct RrSet {
-    pub(crate) rtype: Type,
-    pub(crate) ttl: u32,
-    /// Checked, uncompressed.
-    data: Vec<Box<[u8]>>,
 }
 
 /// Where the search for a name ends (RFC 1034 section 4.3.2 step 3).
@@ -178,28 +170,35 @@ impl Zone {
         let Some(node) = self.nodes.get_mut(key.as_slice()) else {
             return false;
         };
-        let Some(index) = node.rrsets.iter().position(|set| set.rtype == rtype) else {
+        let Ok(index) = node.place(rtype) else {
             return false;
         };
         let Some(rrset) = node.rrsets.get_mut(index) else {
             return false;
         };
-        let Some(place) = rrset.data.iter().position(|data| same(rtype, data, wire)) else {
-            return false;
-        };
-        rrset.data.remove(place);
-        if rrset.data.is_empty() {
+        let was_there = rrset.remove(wire);
+        if rrset.wires().is_empty() {
             node.rrsets.remove(index);
             self.prune(&key);
         }
-        true
+        was_there
+    }
+
+    /// Takes the RRsets of a name away that are chosen.
+    pub(crate) fn remove_rrsets(&mut self, owner: NameRef<'_>, chosen: impl Fn(Type) -> bool) {
+        let key = Key::of(owner);
+        if let Some(node) = self.nodes.get_mut(key.as_slice()) {
+            node.rrsets.retain(|rrset| !chosen(rrset.rtype));
+            self.prune(&key);
+        }
     }
 
     /// Changes the TTL of an RRset.
     pub(crate) fn set_ttl(&mut self, owner: NameRef<'_>, rtype: Type, ttl: u32) {
         let key = Key::of(owner);
         if let Some(node) = self.nodes.get_mut(key.as_slice())
-            && let Some(rrset) = node.rrsets.iter_mut().find(|set| set.rtype == rtype)
+            && let Ok(index) = node.place(rtype)
+            && let Some(rrset) = node.rrsets.get_mut(index)
         {
             rrset.ttl = ttl.min(0x7fff_ffff);
         }
@@ -210,6 +209,46 @@ impl Zone {
         let key = Key::of(owner);
         if self.contains(&key) {
             self.insert(owner, &key, rtype, ttl, wire);
+        }
+    }
+
+    /// Whether a record may be added: it is of the zone, readable, and alone where it must be.
+    pub(crate) fn admits(
+        &self,
+        owner: NameRef<'_>,
+        rtype: Type,
+        wire: &[u8],
+    ) -> Result<(), ZoneError> {
+        let key = Key::of(owner);
+        if !self.contains(&key) {
+            return Err(ZoneError::OutOfZone);
+        }
+        if rtype.is_meta() {
+            return Err(ZoneError::MetaType);
+        }
+        // An unknown type that is known after all, or TXT without a string, would not be readable.
+        if wire.len() > usize::from(u16::MAX) || RData::from_wire(rtype, wire).is_err() {
+            return Err(ZoneError::Rdata);
+        }
+        if rtype == Type::SOA && key.as_slice() != self.key() {
+            return Err(ZoneError::Soa);
+        }
+        let Some(node) = self.nodes.get(key.as_slice()) else {
+            return Ok(());
+        };
+        if !node.suffers(rtype) {
+            return Err(ZoneError::CnameAndOther);
+        }
+        match node.get(rtype) {
+            Some(same) if !same.holds(wire) => match rtype {
+                Type::CNAME => Err(ZoneError::CnameAndOther),
+                Type::SOA => Err(ZoneError::Soa),
+                // RFC 6672 section 2.4.
+                Type::DNAME => Err(ZoneError::Dname),
+                _ if same.wires().len() >= MAX_RRSET => Err(ZoneError::TooManyRecords),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
         }
     }
 
@@ -266,18 +305,16 @@ impl Zone {
         };
         // RFC 2181 section 8: a TTL has 31 bits.
         let ttl = ttl.min(0x7fff_ffff);
-        match node.rrsets.iter_mut().find(|rrset| rrset.rtype == rtype) {
-            Some(rrset) => {
-                rrset.ttl = rrset.ttl.min(ttl);
-                if !rrset.holds(wire) {
-                    rrset.data.push(wire.into());
-                }
+        let (Ok(place) | Err(place)) = match node.place(rtype) {
+            Err(place) => {
+                node.rrsets.insert(place, RrSet::new(rtype, ttl));
+                Ok(place)
             }
-            None => node.rrsets.push(RrSet {
-                rtype,
-                ttl,
-                data: alloc::vec![wire.into()],
-            }),
+            found => found,
+        };
+        if let Some(rrset) = node.rrsets.get_mut(place) {
+            rrset.ttl = rrset.ttl.min(ttl);
+            rrset.insert(wire);
         }
     }
 
@@ -384,42 +421,8 @@ impl ZoneBuilder {
         rtype: Type,
         wire: &[u8],
     ) -> Result<(), ZoneError> {
+        self.zone.admits(owner, rtype, wire)?;
         let key = Key::of(owner);
-        if !self.zone.contains(&key) {
-            return Err(ZoneError::OutOfZone);
-        }
-        if rtype.is_meta() {
-            return Err(ZoneError::MetaType);
-        }
-        // An unknown type that is known after all, or TXT without a string, would not be readable.
-        if wire.len() > usize::from(u16::MAX) || RData::from_wire(rtype, wire).is_err() {
-            return Err(ZoneError::Rdata);
-        }
-        let at_origin = key.as_slice() == self.zone.key();
-        let node = self.zone.nodes.get(key.as_slice());
-        let rrsets = node.map(|node| node.rrsets.as_slice()).unwrap_or_default();
-        let others = |rrset: &RrSet| rrset.rtype != rtype;
-        if rtype == Type::CNAME && rrsets.iter().any(others)
-            || rtype != Type::CNAME && rrsets.iter().any(|set| set.rtype == Type::CNAME)
-        {
-            return Err(ZoneError::CnameAndOther);
-        }
-        if rtype == Type::SOA && !at_origin {
-            return Err(ZoneError::Soa);
-        }
-        let same = rrsets.iter().find(|rrset| rrset.rtype == rtype);
-        if let Some(same) = same
-            && !same.holds(wire)
-        {
-            match rtype {
-                Type::CNAME => return Err(ZoneError::CnameAndOther),
-                Type::SOA => return Err(ZoneError::Soa),
-                // RFC 6672 section 2.4.
-                Type::DNAME => return Err(ZoneError::Dname),
-                _ if same.data.len() >= MAX_RRSET => return Err(ZoneError::TooManyRecords),
-                _ => {}
-            }
-        }
         self.zone.insert(owner, &key, rtype, ttl, wire);
         Ok(())
     }
@@ -453,53 +456,6 @@ impl ZoneBuilder {
     }
 }
 
-impl Node {
-    pub(crate) fn get(&self, rtype: Type) -> Option<&RrSet> {
-        self.rrsets.iter().find(|rrset| rrset.rtype == rtype)
-    }
-}
-
-/// Whether two data mean the same: names are compared without regard to case.
-pub(crate) fn same(rtype: Type, a: &[u8], b: &[u8]) -> bool {
-    if a == b {
-        return true;
-    }
-    if a.len() != b.len() || !a.eq_ignore_ascii_case(b) {
-        return false;
-    }
-    match (RData::from_wire(rtype, a), RData::from_wire(rtype, b)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    }
-}
-
-impl RrSet {
-    fn holds(&self, wire: &[u8]) -> bool {
-        self.data.iter().any(|known| same(self.rtype, known, wire))
-    }
-
-    /// The data of all records in wire form.
-    pub(crate) fn wires(&self) -> &[Box<[u8]>] {
-        &self.data
-    }
-
-    /// The records, beginning with the one at `first` modulo their number.
-    pub(super) fn records(&self, first: usize) -> impl Iterator<Item = RData<'_>> + Clone {
-        let first = first.checked_rem(self.data.len()).unwrap_or_default();
-        let (tail, head) = self.data.split_at_checked(first).unwrap_or_default();
-        head.iter()
-            .chain(tail)
-            .filter_map(|wire| RData::in_message(self.rtype, wire, 0, wire.len()).ok())
-    }
-}
-
-impl fmt::Debug for RrSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ", self.ttl, self.rtype)?;
-        f.debug_list().entries(self.records(0)).finish()
-    }
-}
-
 impl fmt::Debug for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Zone")
@@ -509,9 +465,6 @@ impl fmt::Debug for Zone {
             .finish()
     }
 }
-
-/// Records of one owner and type; more would make work for everybody (CVE-2024-1737).
-pub(crate) const MAX_RRSET: usize = 4096;
 
 /// Octets of the longest key: each octet of a name takes at most two.
 const MAX_KEY: usize = 2 * MAX_NAME;

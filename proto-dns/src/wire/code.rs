@@ -366,10 +366,68 @@ code_points! {
         EXTENDED_ERROR = 15 "EDE",
         /// What group a client belongs to.
         CLIENT_TAG = 16 "CLIENT-TAG",
+        /// What group a server belongs to.
+        SERVER_TAG = 17 "SERVER-TAG",
         /// Where errors are to be reported (RFC 9567).
         REPORT_CHANNEL = 18 "REPORT-CHANNEL",
         /// The version of a zone (RFC 9660).
         ZONE_VERSION = 19 "ZONEVERSION",
+    }
+}
+
+code_points! {
+    /// What an extended error says (RFC 8914 section 4).
+    ExtendedErrorCode, "EDE", {
+        /// None of the others.
+        OTHER = 0 "Other Error",
+        /// DNSKEY records, none of whose algorithms is supported.
+        UNSUPPORTED_DNSKEY_ALGORITHM = 1 "Unsupported DNSKEY Algorithm",
+        /// DS records, none of whose digests is supported.
+        UNSUPPORTED_DS_DIGEST_TYPE = 2 "Unsupported DS Digest Type",
+        /// The data is older than its TTL (RFC 8767).
+        STALE_ANSWER = 3 "Stale Answer",
+        /// The answer was made up, by policy.
+        FORGED_ANSWER = 4 "Forged Answer",
+        /// Validation ended without a verdict.
+        DNSSEC_INDETERMINATE = 5 "DNSSEC Indeterminate",
+        /// Validation failed.
+        DNSSEC_BOGUS = 6 "DNSSEC Bogus",
+        /// No signature is valid any more.
+        SIGNATURE_EXPIRED = 7 "Signature Expired",
+        /// No signature is valid yet.
+        SIGNATURE_NOT_YET_VALID = 8 "Signature Not Yet Valid",
+        /// No DNSKEY record matches a DS record.
+        DNSKEY_MISSING = 9 "DNSKEY Missing",
+        /// Signatures that should be there are not.
+        RRSIGS_MISSING = 10 "RRSIGs Missing",
+        /// No DNSKEY record is one of a zone.
+        NO_ZONE_KEY_BIT_SET = 11 "No Zone Key Bit Set",
+        /// The proof of a denial is missing.
+        NSEC_MISSING = 12 "NSEC Missing",
+        /// The error comes from a cache.
+        CACHED_ERROR = 13 "Cached Error",
+        /// The server is not ready yet.
+        NOT_READY = 14 "Not Ready",
+        /// Blocked by the operator of the server.
+        BLOCKED = 15 "Blocked",
+        /// Blocked by somebody whom the operator obeys.
+        CENSORED = 16 "Censored",
+        /// Blocked as the client wished.
+        FILTERED = 17 "Filtered",
+        /// The client may not ask.
+        PROHIBITED = 18 "Prohibited",
+        /// NXDOMAIN is older than its TTL (RFC 8767).
+        STALE_NXDOMAIN_ANSWER = 19 "Stale NXDOMAIN Answer",
+        /// Without recursion, and not for a zone of the server's.
+        NOT_AUTHORITATIVE = 20 "Not Authoritative",
+        /// The server does not do what was asked.
+        NOT_SUPPORTED = 21 "Not Supported",
+        /// No authoritative server was reached.
+        NO_REACHABLE_AUTHORITY = 22 "No Reachable Authority",
+        /// The network failed.
+        NETWORK_ERROR = 23 "Network Error",
+        /// Data of the zone is out of range.
+        INVALID_DATA = 24 "Invalid Data",
     }
 }
 

@@ -98,7 +98,7 @@ async fn serve(
     let nameserver = Nameserver::new(Duration::ZERO, authority, policy, cli::seed());
     let sockets = Sockets::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = sockets.local_addr()?;
-    let shared = Shared::new(nameserver);
+    let shared = Shared::new(nameserver, None);
     tasks.spawn(dns_server::run(
         shared,
         sockets,
@@ -132,7 +132,7 @@ async fn update(server: SocketAddr, key: Option<&Key>) -> Result<Rcode> {
     message.push(Section::Authority, utopia.view(), Class::IN, 86_400, &ns)?;
     message.push(Section::Authority, dns1.view(), Class::IN, 86_400, &a)?;
     let mut message = message.finish().to_vec();
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH)?.into();
     let signed = match key {
         Some(key) => Some(Transaction::request(key, &mut message, unix)?),
         None => None,

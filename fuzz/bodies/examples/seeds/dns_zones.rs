@@ -6,7 +6,7 @@ use proto_dns::server::nameserver::{Policy, Response};
 use proto_dns::server::{Authority, Nameserver, Zone};
 use proto_dns::tsig::{Algorithm, Key, Transaction};
 use proto_dns::wire::{Builder, Class, Flags, Name, Opcode, RData, Section, Type};
-use proto_dns::{Limits, Transport};
+use proto_dns::{Limits, Transport, UnixTime};
 
 fn origin() -> Name {
     "example.com".parse().unwrap()
@@ -78,7 +78,7 @@ fn update(key: Option<&Key>) -> Vec<u8> {
         .unwrap();
     let mut message = message.finish().to_vec();
     if let Some(key) = key {
-        Transaction::request(key, &mut message, 0).unwrap();
+        Transaction::request(key, &mut message, UnixTime::EPOCH).unwrap();
     }
     message
 }

@@ -329,6 +329,14 @@ fn prefixes_fit(mut rest: &[u8]) -> bool {
     rest.is_empty()
 }
 
+/// Whether data of a type holds names that are compared without regard to case.
+pub(crate) fn has_folded_names(rtype: Type) -> bool {
+    let fields = fields_of(rtype).unwrap_or_default();
+    fields
+        .iter()
+        .any(|(_, kind)| matches!(kind, Kind::Name | Kind::OldName | Kind::FoldedName))
+}
+
 /// Whether data fits its type. Names that may be compressed were verified with the message.
 pub(crate) fn fits(rtype: Type, octets: &[u8], start: usize, end: usize) -> bool {
     let Some(fields) = fields_of(rtype) else {
