@@ -1,6 +1,6 @@
 //! Bodies and their credit.
 
-use super::super::streams::{Half, Past};
+use super::super::streams::{Half, Past, Stream};
 use super::super::{Connection, PROBE};
 use crate::config::Validation;
 use crate::error::Reason;
@@ -44,7 +44,13 @@ impl Connection {
             }
         };
         let is_empty = data == 0 && !end;
-        let state = self.streams.get(id).map(|stream| stream.remote);
+        let stream = self.streams.get(id);
+        let state = stream.map(|stream| stream.remote);
+        // RFC 9113 section 5.1: nothing but a head comes for what is reserved.
+        if stream.is_some_and(Stream::is_reserved) {
+            self.fail(ErrorCode::PROTOCOL_ERROR, Reason::IdleStream(id));
+            return;
+        }
         if state != Some(Half::Body) {
             self.release_connection(octets);
             input.advance(len);
@@ -62,12 +68,16 @@ impl Connection {
         }
         let auto = self.config.auto_credit;
         let target = self.stream_target;
+        let padding = octets.saturating_sub(to_u32(data));
+        // What is given back at once; the rest when the embedder releases it, or with the stream.
+        let mut back = if auto { octets } else { padding };
         let mut increment = None;
         let mut fault = None;
         if let Some(stream) = self.streams.get_mut(id) {
             if stream.receive.receive(octets).is_err() {
                 let code = ErrorCode::FLOW_CONTROL_ERROR;
                 fault = Some((code, StreamEnd::Fault(code)));
+                back = octets;
             } else {
                 let piece = to_u64(data);
                 let wrong = StreamEnd::Malformed(Malformed::ContentLength);
@@ -82,8 +92,6 @@ impl Connection {
                         None => fault = Some((ErrorCode::PROTOCOL_ERROR, wrong)),
                     }
                 }
-                let padding = octets.saturating_sub(to_u32(data));
-                let back = if auto { octets } else { padding };
                 stream.receive.release(back);
                 if end {
                     stream.remote = Half::Ended;
@@ -93,17 +101,12 @@ impl Connection {
             }
         }
         if let Some((code, end)) = fault {
-            let held = self
-                .streams
-                .get(id)
-                .map_or(0, |stream| stream.receive.held());
-            self.release_connection(octets.saturating_sub(held.min(octets)));
+            self.release_connection(back);
             input.advance(len);
             self.stream_fault(id, code, end);
             return;
         }
-        let padding = octets.saturating_sub(to_u32(data));
-        self.release_connection(if auto { octets } else { padding });
+        self.release_connection(back);
         if let Some(increment) = increment {
             self.put_reply(Frame::WindowUpdate {
                 stream: id,

@@ -71,16 +71,19 @@ impl Connection {
         self.streams.theirs = id;
         self.stats.streams = self.stats.streams.saturating_add(1);
         self.deadlines.idle = None;
+        let early = self.take_early(id);
         if self.depends_on_itself(head) {
             self.malformed_dependency(id);
             return;
         }
-        if self.open_by_peer() >= to_usize(self.limits.max_concurrent_streams) {
+        let is_full = self.open_by_peer() >= to_usize(self.limits.max_concurrent_streams);
+        // Heads of streams that were reset wait too, for a peer that does not read.
+        if is_full || self.control.len() >= self.limits.max_send_buffer {
             // RFC 9113 section 5.1.2.
             self.stream_fault(id, ErrorCode::REFUSED_STREAM, StreamEnd::Unprocessed);
             return;
         }
-        if self.flags.closing && self.flags.final_goaway_sent {
+        if id > self.last_told {
             // Above the last stream of our GOAWAY: ignored.
             self.streams.remember(id, Past::Reset);
             return;
@@ -116,9 +119,7 @@ impl Connection {
             signal = Some(Signal::Dependency(dependency));
         }
         // RFC 9218 section 7: what was said by PRIORITY_UPDATE wins over the field.
-        let early = self.early.iter().position(|&(early, _)| early == id);
-        if let Some(place) = early {
-            let (_, priority) = self.early.swap_remove(place);
+        if let Some(priority) = early {
             signal = Some(Signal::Urgency(priority));
         } else if let Some(value) = fields.value("priority") {
             let priority = Priority::parse(value);
@@ -135,8 +136,17 @@ impl Connection {
         });
     }
 
+    /// What was said of a stream before it was opened. What was said of those that it passes over
+    /// is forgotten: they cannot be opened any more.
+    fn take_early(&mut self, id: u32) -> Option<Priority> {
+        let found = self.early.iter().find(|&&(early, _)| early == id);
+        let priority = found.map(|&(_, priority)| priority);
+        self.early.retain(|&(early, _)| early > id);
+        priority
+    }
+
     fn open_by_peer(&self) -> usize {
-        self.streams.count_parity(u32::from(self.is_server))
+        self.streams.count(self.is_server)
     }
 
     /// A response, trailers, or what may not come.
@@ -198,10 +208,19 @@ impl Connection {
             }
         };
         let allowed = self.limits.max_informational;
+        let active = self
+            .open_by_peer()
+            .saturating_sub(to_usize(self.streams.reserved));
         let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
         if stream.remote == Half::Reserved {
+            // RFC 9113 section 5.1.2: from now on it counts as open.
+            if active >= to_usize(self.limits.max_concurrent_streams) {
+                let code = ErrorCode::REFUSED_STREAM;
+                self.stream_fault(id, code, StreamEnd::Reset(code));
+                return;
+            }
             stream.remote = Half::Begun;
             self.streams.reserved = self.streams.reserved.saturating_sub(1);
         }
@@ -255,10 +274,11 @@ impl Connection {
 
     pub(super) fn receive_promise(&mut self, parent: u32, promised: u32, fields: Fields) {
         // RFC 9113 section 6.6: on a stream of ours that is open or half-closed (local).
-        let is_open = self
-            .streams
-            .get(parent)
-            .is_some_and(|stream| stream.remote != Half::Ended);
+        let is_open = !self.is_theirs(parent)
+            && self
+                .streams
+                .get(parent)
+                .is_some_and(|stream| stream.remote != Half::Ended);
         let was_reset = self.streams.past(parent) == Some(Past::Reset);
         if (!is_open && !was_reset) || promised <= self.streams.theirs {
             self.fail(ErrorCode::PROTOCOL_ERROR, Reason::Push);

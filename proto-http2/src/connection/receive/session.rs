@@ -1,6 +1,6 @@
 //! What concerns the connection: settings, PING, GOAWAY, credit, priorities.
 
-use super::super::streams::Past;
+use super::super::streams::{Half, Past};
 use super::super::{Connection, PROBE, Phase};
 use crate::config::Scheduling;
 use crate::error::Reason;
@@ -8,7 +8,7 @@ use crate::event::{Event, StreamEnd};
 use crate::limits::Limit;
 use crate::num::{to_u64, to_usize};
 use crate::priority::{Priority, Signal};
-use crate::wire::{ErrorCode, Frame};
+use crate::wire::{ErrorCode, Frame, MAX_WINDOW};
 use bytes::Bytes;
 
 impl Connection {
@@ -31,17 +31,12 @@ impl Connection {
             }
             1 => {
                 // The notice has arrived: what is above came after it.
-                self.flags.final_goaway_sent = true;
-                self.put(Frame::GoAway {
-                    last_stream: self.streams.theirs,
-                    code: ErrorCode::NO_ERROR,
-                    debug: b"",
-                });
+                self.put_last_goaway();
             }
             _ => {
                 let begun = self.bandwidth_probe.take().map_or(0, |(_, octets)| octets);
                 let came = self.stats.flow_received.saturating_sub(begun);
-                let most = self.config.max_auto_window.unwrap_or(0);
+                let most = self.config.max_auto_window.unwrap_or(0).min(MAX_WINDOW);
                 // What fills two thirds of a window in one round trip is slowed down by it.
                 let target = u64::from(self.stream_target);
                 if came.saturating_mul(3) >= target.saturating_mul(2) {
@@ -103,7 +98,12 @@ impl Connection {
             self.fail(ErrorCode::FLOW_CONTROL_ERROR, Reason::FlowControl);
             return;
         }
-        self.encoder.set_max_size(new.header_table_size);
+        // RFC 7541 section 4.2: the smallest size on the way has to be told too.
+        for setting in Frame::settings(payload) {
+            if setting.id == crate::wire::SettingId::HEADER_TABLE_SIZE {
+                self.encoder.set_max_size(setting.value);
+            }
+        }
         if self.is_server && new.no_rfc7540_priorities {
             self.adopt(Scheduling::Urgency);
         }
@@ -139,6 +139,10 @@ impl Connection {
             i64::from(new.initial_window_size).saturating_sub(i64::from(old.initial_window_size));
         for stream in self.streams.iter_mut() {
             stream.receive.shift(delta);
+        }
+        // Not before: what is credited until then would come on top of what the peer adds now.
+        if delta != 0 {
+            self.stream_target = new.initial_window_size;
         }
         self.decoder.set_max_size(new.header_table_size);
         self.events.push_back(Event::SettingsAcknowledged);
@@ -185,6 +189,11 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
+        // RFC 9113 section 5.1: nothing but a head, a reset or a priority for what the peer reserved.
+        if stream.remote == Half::Reserved {
+            self.fail(ErrorCode::PROTOCOL_ERROR, Reason::IdleStream(id));
+            return;
+        }
         if stream.send.grow(i64::from(increment)).is_err() {
             let code = ErrorCode::FLOW_CONTROL_ERROR;
             self.stream_fault(id, code, StreamEnd::Fault(code));
