@@ -105,6 +105,8 @@ struct Deadlines {
     stall: Option<Duration>,
     keep_alive: Option<Duration>,
     pong: Option<Duration>,
+    /// When the last GOAWAY leaves though the notice was not answered.
+    notice: Option<Duration>,
     linger: Option<Duration>,
 }
 
@@ -165,6 +167,10 @@ pub struct Connection {
     next_ping: u64,
     /// The last stream that the peer will work on, after its GOAWAY.
     peer_last: Option<u32>,
+    /// The last stream of our GOAWAY.
+    last_told: u32,
+    /// Streams of which all was said, when what is in `control` has left.
+    settling: Vec<u32>,
     budgets: Budgets,
     deadlines: Deadlines,
     flags: Flags,
@@ -275,7 +281,9 @@ impl Connection {
     }
 
     fn new(now: Duration, is_server: bool, config: Arc<Config>, limits: Arc<Limits>) -> Self {
-        let target = config.connection_window.max(DEFAULT_WINDOW);
+        let target = config
+            .connection_window
+            .clamp(DEFAULT_WINDOW, crate::wire::MAX_WINDOW);
         let budget = Budget::new(now);
         let scheduling = match config.scheduling {
             Scheduling::Auto => Scheduling::Fair,
@@ -300,7 +308,7 @@ impl Connection {
             send: SendWindow::new(DEFAULT_WINDOW),
             receive: ReceiveWindow::new(DEFAULT_WINDOW),
             window_target: target,
-            stream_target: config.stream_window.min(crate::wire::MAX_WINDOW),
+            stream_target: DEFAULT_WINDOW,
             bandwidth_probe: None,
             control: BytesMut::new(),
             replies: 0,
@@ -316,6 +324,8 @@ impl Connection {
             pings: VecDeque::new(),
             next_ping: 0,
             peer_last: None,
+            last_told: crate::wire::MAX_STREAM_ID,
+            settling: Vec::new(),
             budgets: Budgets {
                 resets: budget,
                 errors: budget,
@@ -416,6 +426,7 @@ impl Connection {
             deadlines.stall,
             deadlines.keep_alive,
             deadlines.pong,
+            deadlines.notice,
             deadlines.linger,
             acknowledge,
         ]
@@ -456,17 +467,18 @@ impl Connection {
         }
         if is_due(&mut self.deadlines.stall) {
             let enough = u64::from(self.limits.stall_octets);
-            if self.queued > 0 && self.sent_since_stall < enough {
+            if self.has_queued() && self.sent_since_stall < enough {
                 self.trip(Limit::Stall, self.sent_since_stall, enough);
                 return;
             }
             self.sent_since_stall = 0;
             self.watch();
         }
+        if is_due(&mut self.deadlines.notice) {
+            self.put_last_goaway();
+        }
         if is_due(&mut self.deadlines.keep_alive) {
-            if self.pings.len() < 8 {
-                self.put_ping(PROBE);
-            }
+            self.put_ping(PROBE);
             self.deadlines.pong = Some(now.saturating_add(self.limits.ping_answer));
         }
         if is_due(&mut self.deadlines.idle) && self.streams.is_empty() {
@@ -510,17 +522,13 @@ impl Connection {
         self.flags.closing = true;
         self.flags.goaway_sent = true;
         // RFC 9113 section 6.8: first a notice, so that what is under way is not lost.
-        let last = if self.is_server && !self.flags.eof {
+        if self.is_server && !self.flags.eof {
+            self.put_goaway(crate::wire::MAX_STREAM_ID, ErrorCode::NO_ERROR);
             self.put_ping(PROBE | 1);
-            crate::wire::MAX_STREAM_ID
+            self.deadlines.notice = Some(self.now.saturating_add(self.limits.ping_answer));
         } else {
-            self.streams.theirs
-        };
-        self.put(Frame::GoAway {
-            last_stream: last,
-            code: ErrorCode::NO_ERROR,
-            debug: b"",
-        });
+            self.put_last_goaway();
+        }
         self.watch();
     }
 
@@ -588,6 +596,25 @@ impl Connection {
         self.replies = self.replies.saturating_add(octets);
     }
 
+    /// RFC 9113 section 6.8: the last stream never grows.
+    fn put_goaway(&mut self, last: u32, code: ErrorCode) {
+        self.last_told = self.last_told.min(last);
+        self.put(Frame::GoAway {
+            last_stream: self.last_told,
+            code,
+            debug: b"",
+        });
+    }
+
+    /// The GOAWAY after which nothing new is taken: the notice has arrived, or there was time.
+    fn put_last_goaway(&mut self) {
+        self.deadlines.notice = None;
+        if !self.flags.final_goaway_sent {
+            self.flags.final_goaway_sent = true;
+            self.put_goaway(self.streams.theirs, ErrorCode::NO_ERROR);
+        }
+    }
+
     fn put_settings(&mut self, new: Settings) {
         let old = self
             .in_flight
@@ -617,11 +644,7 @@ impl Connection {
         if matches!(self.phase, Phase::Fused | Phase::Closed) {
             return;
         }
-        self.put(Frame::GoAway {
-            last_stream: self.streams.theirs,
-            code,
-            debug: b"",
-        });
+        self.put_goaway(self.streams.theirs, code);
         self.lose_streams();
         self.block = None;
         self.in_flight.clear();
@@ -661,7 +684,7 @@ impl Connection {
         if stream.is_ready {
             self.scheduler.rest(id);
         }
-        if stream.local == Half::Reserved || stream.remote == Half::Reserved {
+        if stream.is_reserved() {
             self.streams.reserved = self.streams.reserved.saturating_sub(1);
         }
         self.scheduler.close(id);
@@ -715,7 +738,7 @@ impl Connection {
         } else {
             self.deadlines.idle = None;
         }
-        if self.queued == 0 {
+        if !self.has_queued() {
             self.deadlines.stall = None;
             self.sent_since_stall = 0;
         } else {
@@ -723,9 +746,15 @@ impl Connection {
         }
     }
 
+    /// Whether something waits for the peer to take it.
+    fn has_queued(&self) -> bool {
+        self.queued > 0 || !self.control.is_empty() || !self.ready.is_empty()
+    }
+
     /// Whether all is said that there was to say.
     fn is_done(&self) -> bool {
-        let ends = self.flags.closing || (self.flags.eof && self.flags.eof_told);
+        let has_said = self.flags.closing && self.flags.final_goaway_sent;
+        let ends = has_said || (self.flags.eof && self.flags.eof_told);
         self.phase == Phase::Fused || (ends && self.streams.is_empty())
     }
 
@@ -742,8 +771,9 @@ impl Connection {
             || self.skip > 0
             || matches!(self.phase, Phase::Preface(1..))
             || self.streams.iter_mut().any(|stream| {
-                // A client that has ended may still read; what it has not ended is cut off.
-                stream.remote != Half::Ended && stream.remote != Half::Reserved
+                // A client that has ended may still read; what it has not ended is cut off, and a
+                // promise that was not kept.
+                stream.remote != Half::Ended
             });
         self.discard(input);
         if is_inside {

@@ -8,7 +8,8 @@ use crate::num::{to_u32, to_u64, to_usize};
 use crate::priority::Priority;
 use crate::validate;
 use crate::wire::{
-    ErrorCode, Frame, FrameHeader, FrameType, HEADER_LEN, MAX_STREAM_ID, Settings, flags,
+    ErrorCode, Frame, FrameHeader, FrameType, HEADER_LEN, MAX_STREAM_ID, MAX_WINDOW, Settings,
+    flags,
 };
 use crate::{Transmit, UsageError};
 use alloc::boxed::Box;
@@ -91,7 +92,9 @@ impl Connection {
             stream.local = if end { Half::Ended } else { Half::Body };
         }
         self.put_fields(id.0, fields, end, None);
-        self.settle(id.0);
+        if end {
+            self.settle_later(id.0);
+        }
         Ok(())
     }
 
@@ -246,7 +249,8 @@ impl Connection {
     pub fn reset(&mut self, id: StreamId, code: ErrorCode) -> Result<(), UsageError> {
         self.usable()?;
         self.streams.get(id.0).ok_or(UsageError::NoStream)?;
-        self.put(Frame::RstStream { stream: id.0, code });
+        // It makes room for another stream: a peer that does not read has to wait.
+        self.put_reply(Frame::RstStream { stream: id.0, code });
         self.end_stream(id.0, Past::Reset, StreamEnd::Reset(code));
         Ok(())
     }
@@ -295,8 +299,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`UsageError::State`] while four are unacknowledged; [`UsageError::Role`] for a parameter that
-    /// the other role sends.
+    /// [`UsageError::State`] while four are unacknowledged, and for a window that would grow above
+    /// 2^31-1; [`UsageError::Role`] for a parameter that the other role sends.
     pub fn update_settings(&mut self, settings: Settings) -> Result<(), UsageError> {
         self.usable()?;
         if self.in_flight.len() >= 4 {
@@ -311,7 +315,13 @@ impl Connection {
         if (self.is_server && push) || back {
             return Err(UsageError::Role);
         }
-        self.stream_target = settings.initial_window_size;
+        // No window may come above 2^31-1 when the peer adds the difference (RFC 9113 section 6.9.2).
+        let more = settings
+            .initial_window_size
+            .saturating_sub(self.local.initial_window_size);
+        if self.stream_target.saturating_add(more) > MAX_WINDOW {
+            return Err(UsageError::State);
+        }
         self.put_settings(settings);
         Ok(())
     }
@@ -389,7 +399,7 @@ impl Connection {
     }
 
     fn count_ours(&self) -> usize {
-        self.streams.count_parity(u32::from(!self.is_server))
+        self.streams.count(!self.is_server)
     }
 
     fn usable(&self) -> Result<(), UsageError> {
@@ -471,9 +481,22 @@ impl Connection {
             }
         }
         if self.ready.is_empty() {
-            self.ready = self.control.split().freeze();
-            self.replies = 0;
+            self.put_ready(0);
         }
+        if self.control.is_empty() {
+            self.settle_sent();
+            self.watch();
+        }
+    }
+
+    /// Makes what was put together the next piece; so much payload follows it.
+    fn put_ready(&mut self, payload: usize) {
+        // What the peer's own frames made us say is nothing that it was to take.
+        let octets = self.control.len().saturating_sub(self.replies);
+        let octets = to_u64(octets.saturating_add(payload));
+        self.sent_since_stall = self.sent_since_stall.saturating_add(octets);
+        self.ready = self.control.split().freeze();
+        self.replies = 0;
     }
 
     /// Puts one DATA frame; its payload may become the tail.
@@ -528,8 +551,6 @@ impl Connection {
         };
         header.encode(&mut self.control);
         if by_reference {
-            self.ready = self.control.split().freeze();
-            self.replies = 0;
             self.tail = payload;
         } else {
             if overhead > 0 {
@@ -554,7 +575,6 @@ impl Connection {
         stream.send.consume(total);
         self.send.consume(total);
         self.queued = self.queued.saturating_sub(len);
-        self.sent_since_stall = self.sent_since_stall.saturating_add(to_u64(len));
         self.budgets.window_updates.earn(2);
         let is_writable =
             stream.is_blocked && stream.queued <= self.limits.max_stream_send_buffer / 2;
@@ -565,6 +585,9 @@ impl Connection {
         if end_stream {
             stream.local = Half::Ended;
         }
+        if by_reference {
+            self.put_ready(len);
+        }
         self.scheduler.sent(id, total);
         self.schedule(id);
         if end_stream {
@@ -572,7 +595,6 @@ impl Connection {
         } else if is_last {
             self.finish(id);
         }
-        self.watch();
         true
     }
 
@@ -591,7 +613,27 @@ impl Connection {
                 padding: None,
             }),
         }
-        self.settle(id);
+        self.settle_later(id);
+    }
+
+    /// It counts as open until its last frame has left: else a peer that does not read could open
+    /// one after the other, and all that is said to it would pile up here.
+    fn settle_later(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.is_unsent = true;
+            self.settling.push(id);
+        }
+    }
+
+    fn settle_sent(&mut self) {
+        let mut settling = core::mem::take(&mut self.settling);
+        for id in settling.drain(..) {
+            if let Some(stream) = self.streams.get_mut(id) {
+                stream.is_unsent = false;
+            }
+            self.settle(id);
+        }
+        self.settling = settling;
     }
 
     /// Tells the scheduler whether a stream can send.
@@ -656,6 +698,7 @@ impl Connection {
         if block.capacity() <= 1024 {
             self.scratch = block;
         }
+        self.watch();
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Stream {
     pub(super) queue: VecDeque<Bytes>,
     pub(super) queued: usize,
     pub(super) trailers: Option<Box<Fields>>,
+    /// Our last frame waits to leave.
+    pub(super) is_unsent: bool,
     /// Our side is to end after what is queued.
     pub(super) ends: bool,
     /// The scheduler knows that there is something to send.
@@ -58,6 +60,7 @@ impl Stream {
             queue: VecDeque::new(),
             queued: 0,
             trailers: None,
+            is_unsent: false,
             ends: false,
             is_ready: false,
             is_blocked: false,
@@ -75,8 +78,12 @@ impl Stream {
         self.is_connect = facts.is_connect;
     }
 
+    pub(super) fn is_reserved(&self) -> bool {
+        self.local == Half::Reserved || self.remote == Half::Reserved
+    }
+
     pub(super) fn is_complete(&self) -> bool {
-        self.local == Half::Ended && self.remote == Half::Ended
+        self.local == Half::Ended && self.remote == Half::Ended && !self.is_unsent
     }
 }
 
@@ -101,6 +108,11 @@ pub(super) struct Streams {
     /// Numbers and places, by number.
     order: Vec<(u32, u32)>,
     past: VecDeque<(u32, Past)>,
+    /// The highest stream that we reset and do not remember any more: what comes for streams up to
+    /// it may have been sent before the peer knew.
+    forgotten: u32,
+    /// Streams with even and with odd numbers.
+    counts: [usize; 2],
     /// Streams that the peer opened, and that we did.
     pub(super) theirs: u32,
     pub(super) ours: u32,
@@ -146,6 +158,9 @@ impl Streams {
                 crate::num::to_u32(self.slab.len().saturating_sub(1))
             }
         };
+        if let Some(count) = self.counts.get_mut(parity(id)) {
+            *count = count.saturating_add(1);
+        }
         let at = self.order.partition_point(|&(other, _)| other < id);
         self.order.insert(at, (id, place));
     }
@@ -153,6 +168,9 @@ impl Streams {
     pub(super) fn remove(&mut self, id: u32, past: Past) -> Option<Box<Stream>> {
         let index = self.order.binary_search_by_key(&id, |&(id, _)| id).ok()?;
         let (_, place) = self.order.remove(index);
+        if let Some(count) = self.counts.get_mut(parity(id)) {
+            *count = count.saturating_sub(1);
+        }
         self.remember(id, past);
         let slot = usize::try_from(place)
             .ok()
@@ -169,8 +187,10 @@ impl Streams {
     }
 
     pub(super) fn remember(&mut self, id: u32, past: Past) {
-        if self.past.len() >= PAST {
-            self.past.pop_front();
+        if self.past.len() >= PAST
+            && let Some((oldest, Past::Reset)) = self.past.pop_front()
+        {
+            self.forgotten = self.forgotten.max(oldest);
         }
         self.past.push_back((id, past));
     }
@@ -181,11 +201,13 @@ impl Streams {
             .rev()
             .find(|(other, _)| *other == id)
             .map(|&(_, past)| past)
+            .or_else(|| (id <= self.forgotten).then_some(Past::Reset))
     }
 
-    /// Streams with odd (1) or even (0) numbers.
-    pub(super) fn count_parity(&self, parity: u32) -> usize {
-        self.order.iter().filter(|(id, _)| id & 1 == parity).count()
+    /// Streams with odd numbers, which the client opens, or with even ones.
+    pub(super) fn count(&self, is_odd: bool) -> usize {
+        let [even, odd] = self.counts;
+        if is_odd { odd } else { even }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -199,4 +221,8 @@ impl Streams {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
         self.slab.iter_mut().filter_map(Option::as_deref_mut)
     }
+}
+
+fn parity(id: u32) -> usize {
+    usize::from(!id.is_multiple_of(2))
 }
