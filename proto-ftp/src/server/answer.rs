@@ -2,7 +2,7 @@
 
 use super::{Answer, Ask, Direction, Login, Phase, Question, Refusal, Session, State, UsageError};
 use crate::Secret;
-use crate::wire::{Verb, put_quoted};
+use crate::wire::{Verb, VirtualPath};
 use bytes::{Bytes, BytesMut};
 use core::fmt::Write as _;
 
@@ -172,13 +172,8 @@ impl Session {
                 self.say(code, "Directory changed");
             }
             Verb::Mkd => {
-                let mut text = BytesMut::new();
-                put_quoted(
-                    path.map(|path| path.as_bytes()).unwrap_or_default(),
-                    &mut text,
-                );
-                text.extend_from_slice(b" created");
-                self.say(257, text);
+                let path = path.cloned().unwrap_or_else(VirtualPath::root);
+                self.say_path(&path, " created");
             }
             Verb::Rmd => self.say(250, "Directory removed"),
             Verb::Dele => self.say(250, "File deleted"),
@@ -211,7 +206,10 @@ impl Session {
         let verb = question.verb;
         let code = match verb {
             Verb::User | Verb::Pass | Verb::Acct => return self.login_failed(),
-            Verb::Host => 504,
+            Verb::Host => {
+                self.host = None;
+                504
+            }
             Verb::Stor | Verb::Stou => match refusal {
                 Busy => 450,
                 NoSpace => 452,

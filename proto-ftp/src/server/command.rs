@@ -8,7 +8,7 @@ use crate::Secret;
 use crate::data::{Form, Mode, Structure, Type};
 use crate::wire::{
     Command, CommandError, DateTime, HostPortError, PathError, Verb, VirtualPath, parse_eprt,
-    parse_port, put_quoted,
+    parse_port,
 };
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
@@ -128,9 +128,8 @@ impl Session {
             Verb::Mdtm => self.mdtm(command.arg),
             Verb::Mfmt => self.mfmt(command.arg),
             Verb::Pwd => {
-                let mut text = BytesMut::new();
-                put_quoted(self.directory.as_bytes(), &mut text);
-                self.say(257, text);
+                let directory = self.directory.clone();
+                self.say_path(&directory, "");
             }
             Verb::Site => self.site(command.arg),
             // RFC 959 section 5.4 knows 202 for it: superfluous here.
@@ -206,6 +205,9 @@ impl Session {
         let Some(name) = name else {
             return self.missing();
         };
+        if name.len() > self.limits.max_name {
+            return self.say(501, "Name too long");
+        }
         if self.config.require_tls && self.tls.is_none() && !self.flags.cleared {
             return self.say(530, "AUTH TLS first");
         }
@@ -308,6 +310,9 @@ impl Session {
         let Some(name) = name else {
             return self.missing();
         };
+        if name.len() > self.limits.max_name {
+            return self.say(501, "Name too long");
+        }
         let host = Bytes::copy_from_slice(name);
         // RFC 7151 section 3.2.2: with TLS, both names have to be the same.
         let is_other = self.tls.as_ref().is_some_and(|tls| {
