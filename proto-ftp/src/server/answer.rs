@@ -1,7 +1,6 @@
 //! Answers to questions, and the replies that they become (RFC 959 section 5.4).
 
 use super::{Answer, Ask, Direction, Login, Phase, Question, Refusal, Session, State, UsageError};
-use crate::Secret;
 use crate::wire::{Verb, VirtualPath};
 use bytes::{Bytes, BytesMut};
 use core::fmt::Write as _;
@@ -94,10 +93,7 @@ impl Session {
             (Verb::User, Answer::NeedPassword) => self.answered(331, "Password required"),
             (Verb::Pass, Answer::NeedAccount) => {
                 self.login = match core::mem::replace(&mut self.login, Login::NeedUser) {
-                    Login::NeedPassword { user } => Login::NeedAccount {
-                        user,
-                        password: self.take_password(),
-                    },
+                    Login::Checking { user, password } => Login::NeedAccount { user, password },
                     other => other,
                 };
                 self.answered(332, "Account required");
@@ -127,11 +123,6 @@ impl Session {
         self.since = self.now;
         self.refuse(&question, refusal);
         Ok(())
-    }
-
-    fn take_password(&mut self) -> Secret {
-        // The embedder has it; ACCT brings the account alone.
-        Secret::default()
     }
 
     fn is_commit(&self, ask: &Ask) -> bool {

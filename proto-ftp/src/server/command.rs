@@ -64,6 +64,9 @@ fn access(verb: Verb) -> Access {
 impl Session {
     pub(super) fn execute(&mut self, line: &[u8]) {
         self.stats.commands = self.stats.commands.saturating_add(1);
+        // RFC 3659 section 5.1 and RFC 959: these two live for the next command only, whatever it is.
+        let rename_from = self.rename_from.take();
+        let restart = core::mem::take(&mut self.restart);
         let command = match Command::parse(line) {
             Ok(command) => command,
             Err(CommandError::Empty) => {
@@ -79,9 +82,6 @@ impl Session {
         if verb == Verb::Unknown || (verb == Verb::Host && command.name.ends_with(b":")) {
             return self.unknown(command.name);
         }
-        // RFC 3659 section 5.1 and RFC 959: these two live for the next command only.
-        let rename_from = self.rename_from.take();
-        let restart = core::mem::take(&mut self.restart);
         match access(verb) {
             Access::Anyone => {}
             Access::User | Access::Transfer if !self.is_logged_in() => {
@@ -227,13 +227,17 @@ impl Session {
         let Login::NeedPassword { user } = &self.login else {
             return self.say(503, "USER first");
         };
-        let user = user.clone();
+        let (user, password) = (user.clone(), Secret::new(password));
+        self.login = Login::Checking {
+            user: user.clone(),
+            password: password.clone(),
+        };
         let ask = self.ask(Verb::Pass, None, None);
         // A `-` before a password is an old way to ask for a short 230.
         self.events.push_back(Event::Login {
             ask,
             user,
-            password: Secret::new(password),
+            password,
             account: None,
             host: self.host.clone(),
         });
@@ -245,12 +249,11 @@ impl Session {
         };
         match core::mem::replace(&mut self.login, Login::NeedUser) {
             Login::NeedAccount { user, password } => {
-                let event_user = user.clone();
-                self.login = Login::NeedPassword { user };
+                // Nobody is asked for an account twice: this answer is yes or no.
                 let ask = self.ask(Verb::Acct, None, None);
                 self.events.push_back(Event::Login {
                     ask,
-                    user: event_user,
+                    user,
                     password,
                     account: Some(Secret::new(account)),
                     host: self.host.clone(),

@@ -101,8 +101,18 @@ struct Question {
 #[derive(Debug)]
 enum Login {
     NeedUser,
-    NeedPassword { user: Bytes },
-    NeedAccount { user: Bytes, password: Secret },
+    NeedPassword {
+        user: Bytes,
+    },
+    /// The embedder was asked; should it want an account too, it gets all of it again.
+    Checking {
+        user: Bytes,
+        password: Secret,
+    },
+    NeedAccount {
+        user: Bytes,
+        password: Secret,
+    },
     In,
 }
 

@@ -6,9 +6,13 @@
     unreachable_pub,
     reason = "each test file uses its own part"
 )]
-#![allow(missing_debug_implementations, reason = "test fixtures")]
+#![allow(
+    missing_debug_implementations,
+    clippy::panic_in_result_fn,
+    reason = "test fixtures"
+)]
 
-mod pair;
+pub mod pair;
 mod store;
 
 pub use pair::Pair;
