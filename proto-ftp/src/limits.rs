@@ -6,11 +6,14 @@ use core::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// Octets of a command's line, its end included. Default 8 KiB. A longer one is thrown away to
-    /// its end and answered with 500; see [`max_faults`](Self::max_faults).
+    /// Octets of a command's line, its end included. Default 4 KiB, as vsftpd has it. A longer one is
+    /// thrown away to its end and answered with 500; see [`max_faults`](Self::max_faults).
     pub max_line: usize,
-    /// Octets of a virtual path. Default 4 KiB (`PATH_MAX`). A longer one is answered with 501 or 553.
+    /// Octets of a virtual path. Default 2 KiB: a session keeps up to two of them. A longer one is
+    /// answered with 501 or 553.
     pub max_path: usize,
+    /// Octets of the name of a user, and of a host. Default 255. A longer one is answered with 501.
+    pub max_name: usize,
     /// Failed logins before 421. Default 3 (RFC 2577 section 5 asks for 3 to 5).
     pub max_login_failures: u8,
     /// Lines that are no commands, or unknown ones, before 421. Default 10. They count until a login
@@ -28,7 +31,7 @@ pub struct ServerLimits {
     pub answer_deadline: Option<Duration>,
     /// How long input is still discarded after the farewell. Default 5 s.
     pub linger: Duration,
-    /// Octets of replies that wait for the transport before reading stops. Default 16 KiB.
+    /// Octets of replies that wait for the transport before reading stops. Default 4 KiB.
     pub max_queued_replies: usize,
     /// Octets of input within which ABOR is looked for while a transfer runs. Default 4 KiB; reading
     /// stops when as many wait.
@@ -38,8 +41,9 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            max_line: 8 * 1024,
-            max_path: 4 * 1024,
+            max_line: 4 * 1024,
+            max_path: 2 * 1024,
+            max_name: 255,
             max_login_failures: 3,
             max_faults: 10,
             idle: Duration::from_secs(300),
@@ -47,7 +51,7 @@ impl Default for ServerLimits {
             stall: Duration::from_secs(300),
             answer_deadline: None,
             linger: Duration::from_secs(5),
-            max_queued_replies: 16 * 1024,
+            max_queued_replies: 4 * 1024,
             look_ahead: 4 * 1024,
         }
     }

@@ -7,6 +7,9 @@ use bytes::{Bytes, BytesMut};
 /// wins below about 4 KiB.
 pub(crate) const BY_REFERENCE: usize = 4096;
 
+/// What is reserved at least for small pieces.
+const SMALL: usize = 1024;
+
 /// A queue of octets: small pieces coalesced, big ones uncopied. Empty, it owns no memory.
 #[derive(Default)]
 pub(crate) struct Output {
@@ -22,6 +25,20 @@ impl Output {
     /// Queues a copy of `octets`.
     pub(crate) fn copy(&mut self, octets: &[u8]) {
         self.tail.extend_from_slice(octets);
+    }
+
+    /// The end of the queue, where small things are written, with room for about so many octets.
+    /// It is not let grow: growing would need the memory twice for a moment.
+    pub(crate) fn tail(&mut self, room: usize) -> &mut BytesMut {
+        if self.tail.capacity().saturating_sub(self.tail.len()) < room {
+            if !self.tail.is_empty() {
+                let tail = core::mem::take(&mut self.tail).freeze();
+                self.chunked = self.chunked.saturating_add(tail.len());
+                self.chunks.push_back(tail);
+            }
+            self.tail.reserve(room.max(SMALL));
+        }
+        &mut self.tail
     }
 
     /// Queues `octets` by reference.

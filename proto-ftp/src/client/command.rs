@@ -98,6 +98,16 @@ impl Session {
         self.queue(Plan::one(Line::new(Verb::Ccc, None, What::Ccc)), false)
     }
 
+    /// REIN: nobody is logged in any more, all parameters are as in the beginning, and TLS that AUTH
+    /// brought is over (RFC 4217 section 11).
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError`].
+    pub fn rein(&mut self) -> Result<CommandId, UsageError> {
+        self.queue(Plan::one(Line::new(Verb::Rein, None, What::Rein)), false)
+    }
+
     /// Any command that transfers nothing and changes nothing the session keeps track of.
     ///
     /// # Errors

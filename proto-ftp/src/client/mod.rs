@@ -156,6 +156,7 @@ enum What {
     Rest,
     Transfer,
     Quit,
+    Rein,
     Abor,
     Plain,
 }
@@ -584,7 +585,7 @@ impl Session {
         let is_barred = |expected: &Expected| {
             matches!(
                 expected.what,
-                What::Auth | What::Ccc | What::Quit | What::Abor
+                What::Auth | What::Ccc | What::Quit | What::Rein | What::Abor
             )
         };
         if self.expected.iter().any(is_barred) {

@@ -17,6 +17,21 @@ impl Session {
             return self.preliminary(&expected, reply);
         }
         self.expected.pop_front();
+        // Some servers answer ABOR alone: 225 is never the last reply of a transfer.
+        if reply.code() == 225 && expected.what == What::Transfer {
+            let abort = self.expected.front().filter(|next| next.what == What::Abor);
+            if let Some(abort) = abort.map(|next| next.id) {
+                self.expected.pop_front();
+                if !expected.is_orphan {
+                    self.drop_transfer();
+                    self.events.push_back(Event::Failed {
+                        id: expected.id,
+                        fault: Fault::Aborted,
+                    });
+                }
+                return self.done(abort, reply);
+            }
+        }
         if expected.is_orphan {
             return;
         }
@@ -47,7 +62,13 @@ impl Session {
                 self.state = State::Closing;
                 self.since = self.now;
             }
-            What::Abor => self.abort_reply(&expected, reply),
+            What::Rein => {
+                if reply.is_ok() {
+                    self.reinitialized();
+                }
+                self.done(expected.id, reply);
+            }
+            What::Abor => self.done(expected.id, reply),
             What::Type(_) | What::Mode(_) | What::Structure(_) if !reply.is_ok() => {
                 // What the server has now is what it had; that is asked for anew.
                 self.is_type_known = false;
@@ -242,6 +263,8 @@ impl Session {
                 // A transfer that was given up begins all the same: there is no data connection for
                 // it, and the server will say so.
             }
+            // RFC 959 section 5.4: 120 before the 220 to REIN.
+            What::Rein => {}
             _ => self.fail(Error::Desync { code: reply.code() }),
         }
     }
@@ -294,8 +317,16 @@ impl Session {
         });
     }
 
-    fn abort_reply(&mut self, expected: &Expected, reply: Reply) {
-        self.done(expected.id, reply);
+    fn reinitialized(&mut self) {
+        self.assumed = crate::data::Format::default();
+        self.is_type_known = true;
+        if !self.config.implicit_tls {
+            self.is_private = false;
+            if self.tls.take().is_some() {
+                self.state = State::StoppingTls;
+                self.out.push_back(Out::StopTls);
+            }
+        }
     }
 
     /// A transfer is over when both the reply and the end of the data have come, in either order.

@@ -86,8 +86,12 @@ pub(super) fn vms(line: &[u8]) -> Option<Entry<'_>> {
             while last < tokens.len() && !tokens.get(last)?.ends_with(b"]") {
                 last = last.saturating_add(1);
             }
-            let owner = tokens.between(at, last)?;
-            entry.owner = Some(owner.strip_prefix(b"[")?.strip_suffix(b"]")?);
+            // A long owner may be cut off, its bracket with it.
+            let owner = tokens
+                .between(at, last)
+                .unwrap_or(word)
+                .strip_prefix(b"[")?;
+            entry.owner = Some(owner.strip_suffix(b"]").unwrap_or(owner));
         } else if word.starts_with(b"(") {
             entry.permissions = Some(word);
         } else if date.is_none() && word.contains(&b'-') && whole(word, true).is_some() {

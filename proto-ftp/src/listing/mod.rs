@@ -312,6 +312,9 @@ impl Parser {
                 return Some(entry);
             }
         }
+        if let Some(dialect) = heading(line) {
+            self.dialect = Some(dialect);
+        }
         None
     }
 
@@ -335,6 +338,16 @@ impl Parser {
             Dialect::WfFtp => dialects::wf_ftp(line),
         }
     }
+}
+
+/// z/OS says by a heading what its bare names are: members of a data set, or jobs.
+fn heading(line: &[u8]) -> Option<Dialect> {
+    let line = line.trim_ascii_start();
+    let has = |word: &[u8]| memchr::memmem::find(line, word).is_some();
+    if line.starts_with(b"Name ") && has(b" VV.MM ") {
+        return Some(Dialect::MvsMember);
+    }
+    (line.starts_with(b"JOBNAME ") && has(b" JOBID ")).then_some(Dialect::Jes)
 }
 
 fn trim_end(line: &[u8]) -> &[u8] {

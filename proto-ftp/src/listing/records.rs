@@ -58,9 +58,16 @@ fn kind(value: &[u8]) -> Option<(Kind, Option<&[u8]>)> {
     if is(b"pdir") {
         return Some((Kind::Parent, None));
     }
-    let system = value.get(..8)?;
-    if system.eq_ignore_ascii_case(b"OS.unix=") {
-        let rest = value.get(8..)?;
+    if value.is_empty() {
+        return Some((Kind::File, None));
+    }
+    // Of no RFC, but sent.
+    if is(b"link") || is(b"symlink") {
+        return Some((Kind::Link, None));
+    }
+    if let Some((system, rest)) = value.split_first_chunk::<8>()
+        && system.eq_ignore_ascii_case(b"OS.unix=")
+    {
         let word_end = memchr::memchr(b':', rest).unwrap_or(rest.len());
         let (word, target) = rest.split_at_checked(word_end)?;
         if word.eq_ignore_ascii_case(b"slink") || word.eq_ignore_ascii_case(b"symlink") {

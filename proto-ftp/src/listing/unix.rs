@@ -9,9 +9,8 @@ use crate::wire::DateTime;
 #[inline]
 pub(super) fn parse(line: &[u8], today: DateTime) -> Option<Entry<'_>> {
     let kind = match line.first()? {
-        b'-' | b'C' | b'p' | b's' | b'b' | b'c' | b'd' | b'l' | b'D' | b'n' | b'x' | b'm' => {
-            kind(*line.first()?)
-        }
+        b'-' | b'f' | b'C' | b'p' | b's' | b'b' | b'c' | b'd' | b'l' | b'D' | b'n' | b'x'
+        | b'm' => kind(*line.first()?),
         b'0'..=b'9' => return numeric(line),
         _ => return None,
     };
@@ -74,7 +73,7 @@ fn kind(letter: u8) -> Kind {
     match letter {
         b'd' | b'D' => Kind::Directory,
         b'l' => Kind::Link,
-        b'-' | b'n' | b'x' | b'm' => Kind::File,
+        b'-' | b'f' | b'n' | b'x' | b'm' => Kind::File,
         _ => Kind::Special,
     }
 }
@@ -238,9 +237,9 @@ fn after_month_and_day(
     let word = tokens.get(at)?;
     let next = at.saturating_add(1);
     if let Some(time) = clock(word) {
-        // `29 Jul 02:27 2014` and `Jul 29 02:27:11 2014`: a year only where a name still follows.
+        // `Jul 29 02:27:11 2014`, of `ls -T`: a year only where a name still follows.
         if let Some(year) = tokens.get(next).and_then(four_digits)
-            && (time.second.is_some() || tokens.name_after(next).is_some())
+            && time.second.is_some()
             && tokens.get(next.saturating_add(1)).is_some()
             && (1970..=today.year.saturating_add(1)).contains(&year)
         {

@@ -1,8 +1,7 @@
 //! Answers to questions, and the replies that they become (RFC 959 section 5.4).
 
 use super::{Answer, Ask, Direction, Login, Phase, Question, Refusal, Session, State, UsageError};
-use crate::Secret;
-use crate::wire::{Verb, put_quoted};
+use crate::wire::{Verb, VirtualPath};
 use bytes::{Bytes, BytesMut};
 use core::fmt::Write as _;
 
@@ -94,10 +93,7 @@ impl Session {
             (Verb::User, Answer::NeedPassword) => self.answered(331, "Password required"),
             (Verb::Pass, Answer::NeedAccount) => {
                 self.login = match core::mem::replace(&mut self.login, Login::NeedUser) {
-                    Login::NeedPassword { user } => Login::NeedAccount {
-                        user,
-                        password: self.take_password(),
-                    },
+                    Login::Checking { user, password } => Login::NeedAccount { user, password },
                     other => other,
                 };
                 self.answered(332, "Account required");
@@ -127,11 +123,6 @@ impl Session {
         self.since = self.now;
         self.refuse(&question, refusal);
         Ok(())
-    }
-
-    fn take_password(&mut self) -> Secret {
-        // The embedder has it; ACCT brings the account alone.
-        Secret::default()
     }
 
     fn is_commit(&self, ask: &Ask) -> bool {
@@ -172,13 +163,8 @@ impl Session {
                 self.say(code, "Directory changed");
             }
             Verb::Mkd => {
-                let mut text = BytesMut::new();
-                put_quoted(
-                    path.map(|path| path.as_bytes()).unwrap_or_default(),
-                    &mut text,
-                );
-                text.extend_from_slice(b" created");
-                self.say(257, text);
+                let path = path.cloned().unwrap_or_else(VirtualPath::root);
+                self.say_path(&path, " created");
             }
             Verb::Rmd => self.say(250, "Directory removed"),
             Verb::Dele => self.say(250, "File deleted"),
@@ -211,7 +197,10 @@ impl Session {
         let verb = question.verb;
         let code = match verb {
             Verb::User | Verb::Pass | Verb::Acct => return self.login_failed(),
-            Verb::Host => 504,
+            Verb::Host => {
+                self.host = None;
+                504
+            }
             Verb::Stor | Verb::Stou => match refusal {
                 Busy => 450,
                 NoSpace => 452,

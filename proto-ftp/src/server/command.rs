@@ -8,7 +8,7 @@ use crate::Secret;
 use crate::data::{Form, Mode, Structure, Type};
 use crate::wire::{
     Command, CommandError, DateTime, HostPortError, PathError, Verb, VirtualPath, parse_eprt,
-    parse_port, put_quoted,
+    parse_port,
 };
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
@@ -64,6 +64,9 @@ fn access(verb: Verb) -> Access {
 impl Session {
     pub(super) fn execute(&mut self, line: &[u8]) {
         self.stats.commands = self.stats.commands.saturating_add(1);
+        // RFC 3659 section 5.1 and RFC 959: these two live for the next command only, whatever it is.
+        let rename_from = self.rename_from.take();
+        let restart = core::mem::take(&mut self.restart);
         let command = match Command::parse(line) {
             Ok(command) => command,
             Err(CommandError::Empty) => {
@@ -79,9 +82,6 @@ impl Session {
         if verb == Verb::Unknown || (verb == Verb::Host && command.name.ends_with(b":")) {
             return self.unknown(command.name);
         }
-        // RFC 3659 section 5.1 and RFC 959: these two live for the next command only.
-        let rename_from = self.rename_from.take();
-        let restart = core::mem::take(&mut self.restart);
         match access(verb) {
             Access::Anyone => {}
             Access::User | Access::Transfer if !self.is_logged_in() => {
@@ -128,9 +128,8 @@ impl Session {
             Verb::Mdtm => self.mdtm(command.arg),
             Verb::Mfmt => self.mfmt(command.arg),
             Verb::Pwd => {
-                let mut text = BytesMut::new();
-                put_quoted(self.directory.as_bytes(), &mut text);
-                self.say(257, text);
+                let directory = self.directory.clone();
+                self.say_path(&directory, "");
             }
             Verb::Site => self.site(command.arg),
             // RFC 959 section 5.4 knows 202 for it: superfluous here.
@@ -206,6 +205,9 @@ impl Session {
         let Some(name) = name else {
             return self.missing();
         };
+        if name.len() > self.limits.max_name {
+            return self.say(501, "Name too long");
+        }
         if self.config.require_tls && self.tls.is_none() && !self.flags.cleared {
             return self.say(530, "AUTH TLS first");
         }
@@ -225,13 +227,17 @@ impl Session {
         let Login::NeedPassword { user } = &self.login else {
             return self.say(503, "USER first");
         };
-        let user = user.clone();
+        let (user, password) = (user.clone(), Secret::new(password));
+        self.login = Login::Checking {
+            user: user.clone(),
+            password: password.clone(),
+        };
         let ask = self.ask(Verb::Pass, None, None);
         // A `-` before a password is an old way to ask for a short 230.
         self.events.push_back(Event::Login {
             ask,
             user,
-            password: Secret::new(password),
+            password,
             account: None,
             host: self.host.clone(),
         });
@@ -243,12 +249,11 @@ impl Session {
         };
         match core::mem::replace(&mut self.login, Login::NeedUser) {
             Login::NeedAccount { user, password } => {
-                let event_user = user.clone();
-                self.login = Login::NeedPassword { user };
+                // Nobody is asked for an account twice: this answer is yes or no.
                 let ask = self.ask(Verb::Acct, None, None);
                 self.events.push_back(Event::Login {
                     ask,
-                    user: event_user,
+                    user,
                     password,
                     account: Some(Secret::new(account)),
                     host: self.host.clone(),
@@ -308,6 +313,9 @@ impl Session {
         let Some(name) = name else {
             return self.missing();
         };
+        if name.len() > self.limits.max_name {
+            return self.say(501, "Name too long");
+        }
         let host = Bytes::copy_from_slice(name);
         // RFC 7151 section 3.2.2: with TLS, both names have to be the same.
         let is_other = self.tls.as_ref().is_some_and(|tls| {

@@ -130,6 +130,31 @@ impl Session {
         }
     }
 
+    /// A restart marker came in an upload, and all before it is safe: says 110 (RFC 959 section 3.5).
+    /// `marker` is the client's; `position` is what it may give to REST to go on from there, which
+    /// for [`StoreMode::At`](super::StoreMode::At) has to be a count of octets.
+    pub fn handle_marker(&mut self, now: Duration, id: DataId, marker: &[u8], position: &[u8]) {
+        self.advance_to(now);
+        let is_running = self.transfer.is_some_and(|transfer| {
+            transfer.id == id
+                && transfer.phase == Phase::Running
+                && transfer.direction == Direction::Receive
+        });
+        // Replies that nobody reads are not piled up: a marker more or less changes nothing.
+        if !is_running || self.output.len() > self.limits.max_queued_replies {
+            return;
+        }
+        let mut text = BytesMut::from(&b"MARK "[..]);
+        for (at, word) in [marker, b" = ", position].into_iter().enumerate() {
+            let is_shown = |octet: &u8| octet.is_ascii_graphic() || at == 1;
+            text.extend(
+                word.iter()
+                    .map(|octet| if is_shown(octet) { *octet } else { b'?' }),
+            );
+        }
+        self.say(110, text);
+    }
+
     /// A transfer is over: all of it arrived or left, and the connection ended in order; or not.
     pub fn handle_transferred(
         &mut self,

@@ -33,12 +33,12 @@ pub use event::{
 
 use crate::data::Format;
 use crate::output::Output;
-use crate::wire::{Frame, LineDecoder, Reply, Verb, VirtualPath};
+use crate::wire::{Found, LineDecoder, Verb, VirtualPath, put_path_reply, put_reply};
 use crate::{Secret, ServerLimits, TlsInfo, Transmit};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -101,8 +101,18 @@ struct Question {
 #[derive(Debug)]
 enum Login {
     NeedUser,
-    NeedPassword { user: Bytes },
-    NeedAccount { user: Bytes, password: Secret },
+    NeedPassword {
+        user: Bytes,
+    },
+    /// The embedder was asked; should it want an account too, it gets all of it again.
+    Checking {
+        user: Bytes,
+        password: Secret,
+    },
+    NeedAccount {
+        user: Bytes,
+        password: Secret,
+    },
     In,
 }
 
@@ -253,10 +263,20 @@ impl Session {
                         }
                         continue;
                     }
-                    match self.lines.decode(input) {
-                        Some(frame) => {
-                            self.pending = input.len();
-                            self.line(frame);
+                    match self.lines.find(input) {
+                        Some(Found::Line(len)) => {
+                            self.pending = input.len().saturating_sub(len);
+                            self.since = self.now;
+                            let raw = input.get(..len).unwrap_or_default();
+                            self.execute(&crate::wire::strip_line(raw));
+                            input.advance(len);
+                        }
+                        Some(Found::TooLong(len)) => {
+                            self.pending = input.len().saturating_sub(len);
+                            self.since = self.now;
+                            input.advance(len);
+                            self.say(500, "Line too long");
+                            self.fault(4);
                         }
                         None if self.flags.eof => self.end_of_input(input),
                         None => {
@@ -407,6 +427,8 @@ impl Session {
                 Phase::Committing(_) => self.end_transfer(451, "No answer from the storage", false),
             },
             _ if matches!(self.setup, Setup::Opening { .. }) => self.setup_failed(),
+            // Whoever waits for a handshake could not read it.
+            (State::Handshake(_), _) => self.fail(Error::IdleTimeout),
             _ => {
                 self.say(421, "Idle for too long");
                 self.fail(Error::IdleTimeout);
@@ -521,9 +543,23 @@ impl Session {
         if matches!(self.state, State::Closing | State::Closed) {
             return;
         }
-        let mut wire = BytesMut::new();
-        Reply::new(code, text).encode(&mut wire);
-        self.output.copy(&wire);
+        let text = text.as_ref();
+        // Codes of one line take six octets; those of many are no longer than the text.
+        let room = text.len().saturating_add(16);
+        put_reply(code, text, self.output.tail(room));
+        self.stats.replies = self.stats.replies.saturating_add(1);
+        self.since = self.now;
+    }
+
+    /// 257, a path in quotes, and some words.
+    fn say_path(&mut self, path: &VirtualPath, words: &str) {
+        let path = path.as_bytes();
+        let doubled = path.iter().filter(|octet| matches!(octet, b'"' | 0xff));
+        let room = path.len().saturating_add(doubled.count());
+        let out = self
+            .output
+            .tail(room.saturating_add(words.len()).saturating_add(16));
+        put_path_reply(257, path, words, out);
         self.stats.replies = self.stats.replies.saturating_add(1);
         self.since = self.now;
     }
@@ -569,17 +605,6 @@ impl Session {
     fn new_id(&mut self) -> u64 {
         self.next_id = self.next_id.saturating_add(1);
         self.next_id
-    }
-
-    fn line(&mut self, frame: Frame) {
-        self.since = self.now;
-        match frame {
-            Frame::TooLong => {
-                self.say(500, "Line too long");
-                self.fault(4);
-            }
-            Frame::Line(line) => self.execute(&line),
-        }
     }
 
     fn fault(&mut self, weight: u8) {

@@ -1,5 +1,6 @@
 //! Lines of the control connection: bounded, and free of Telnet (RFC 959 section 3.3, RFC 854).
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::{Buf, BytesMut};
 
@@ -18,6 +19,13 @@ pub enum Frame {
     /// A line that was longer than the limit. All of it, its end included, is thrown away: its tail
     /// is never taken for a line of its own (CVE-2008-4242).
     TooLong,
+}
+
+/// A line at the front of a buffer, with the octets that it takes there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found {
+    Line(usize),
+    TooLong(usize),
 }
 
 /// Cuts lines off the front of a buffer, looking at each octet once.
@@ -43,6 +51,22 @@ impl LineDecoder {
     /// Takes a line off `input`, if one is there. A line ends with LF; a CR before it belongs to the
     /// end.
     pub fn decode(&mut self, input: &mut BytesMut) -> Option<Frame> {
+        let (len, is_whole) = match self.find(input)? {
+            Found::Line(len) => (len, true),
+            Found::TooLong(len) => (len, false),
+        };
+        let frame = if is_whole {
+            let raw = input.get(..len).unwrap_or_default();
+            Frame::Line(strip(raw).into_owned())
+        } else {
+            Frame::TooLong
+        };
+        input.advance(len);
+        Some(frame)
+    }
+
+    /// Where the line at the front of `input` ends, if it is all there. Whoever asks takes it off.
+    pub(crate) fn find(&mut self, input: &mut BytesMut) -> Option<Found> {
         let fresh = input.get(self.scanned..).unwrap_or_default();
         let Some(at) = memchr::memchr(b'\n', fresh) else {
             if self.is_discarding || input.len() > self.max_len {
@@ -57,13 +81,9 @@ impl LineDecoder {
         let len = self.scanned.saturating_add(at).saturating_add(1);
         self.scanned = 0;
         if core::mem::take(&mut self.is_discarding) || len > self.max_len {
-            input.advance(len);
-            return Some(Frame::TooLong);
+            return Some(Found::TooLong(len));
         }
-        let raw = input.get(..len).unwrap_or_default();
-        let line = strip(raw);
-        input.advance(len);
-        Some(Frame::Line(line))
+        Some(Found::Line(len))
     }
 
     /// Forgets what was seen of an unfinished line.
@@ -74,7 +94,7 @@ impl LineDecoder {
 }
 
 /// The line without its end and without Telnet.
-pub(crate) fn strip(raw: &[u8]) -> Vec<u8> {
+pub(crate) fn strip(raw: &[u8]) -> Cow<'_, [u8]> {
     let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
     let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
     // Without SO_OOBINLINE the urgent octet of a Synch is lost, and what is left of `IAC IP IAC DM`
@@ -82,6 +102,9 @@ pub(crate) fn strip(raw: &[u8]) -> Vec<u8> {
     let mut rest = raw;
     while let Some((0xf2 | 0xf4, tail)) = rest.split_first() {
         rest = tail;
+    }
+    if memchr::memchr(IAC, rest).is_none() {
+        return Cow::Borrowed(rest);
     }
     let mut line = Vec::with_capacity(rest.len());
     while let Some(at) = memchr::memchr(IAC, rest) {
@@ -106,7 +129,7 @@ pub(crate) fn strip(raw: &[u8]) -> Vec<u8> {
         }
     }
     line.extend_from_slice(rest);
-    line
+    Cow::Owned(line)
 }
 
 fn after_subnegotiation(octets: &[u8]) -> &[u8] {

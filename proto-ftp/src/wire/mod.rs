@@ -19,7 +19,8 @@ pub use hostport::{
     HostPort, HostPortError, Protocol, parse_eprt, parse_epsv_reply, parse_pasv_reply, parse_port,
     put_eprt, put_port,
 };
-pub(crate) use line::strip as strip_line;
+pub(crate) use line::{Found, strip as strip_line};
 pub use line::{Frame, LineDecoder};
 pub use path::{PathError, VirtualPath, parse_quoted, put_quoted};
 pub use reply::{Reply, ReplyDecoder, ReplyError};
+pub(crate) use reply::{put_path_reply, put_reply};

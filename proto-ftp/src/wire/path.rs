@@ -74,7 +74,8 @@ impl VirtualPath {
         if memchr::memchr3(0, b'\r', b'\n', name).is_some() {
             return Err(PathError::ForbiddenOctet);
         }
-        let mut path = Vec::new();
+        let room = self.0.len().saturating_add(name.len()).saturating_add(1);
+        let mut path = Vec::with_capacity(room.min(limit));
         if !name.starts_with(b"/") && self.0.len() > 1 {
             path.extend_from_slice(&self.0);
         }
@@ -86,6 +87,11 @@ impl VirtualPath {
                     path.truncate(at);
                 }
                 part => {
+                    // Not even on the way to something shorter.
+                    let len = path.len().saturating_add(part.len());
+                    if len >= limit {
+                        return Err(PathError::TooLong { limit });
+                    }
                     path.push(b'/');
                     path.extend_from_slice(part);
                 }
@@ -93,9 +99,6 @@ impl VirtualPath {
         }
         if path.is_empty() {
             return Ok(Self::root());
-        }
-        if path.len() > limit {
-            return Err(PathError::TooLong { limit });
         }
         Ok(Self(path.into()))
     }

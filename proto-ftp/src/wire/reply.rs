@@ -16,10 +16,6 @@ impl Reply {
     /// line or steer a terminal are replaced by `?`, so that text of a peer's can pretend nothing.
     #[must_use]
     pub fn new(code: u16, text: impl AsRef<[u8]>) -> Self {
-        let clean = |octet: &u8| match *octet {
-            b'\n' | b'\t' | 0x20..=0x7e | 0x80..=0xff => *octet,
-            _ => b'?',
-        };
         let text: Vec<u8> = text.as_ref().iter().map(clean).collect();
         Self {
             code: code.clamp(100, 599),
@@ -71,21 +67,58 @@ impl Reply {
 
     /// Writes the reply. An inner line that could be taken for the last one is indented by a blank.
     pub fn encode(&self, out: &mut BytesMut) {
-        let code = digits(self.code);
-        let mut lines = self.lines().peekable();
-        let mut is_first = true;
-        while let Some(line) = lines.next() {
-            let is_last = lines.peek().is_none();
-            if is_first || is_last {
-                out.extend_from_slice(&code);
-                out.extend_from_slice(if is_last { b" " } else { b"-" });
-            } else if line.first().is_some_and(u8::is_ascii_digit) {
-                out.extend_from_slice(b" ");
-            }
-            put_escaped(line, out);
-            out.extend_from_slice(b"\r\n");
-            is_first = false;
+        put_lines(self.code, &self.text, out, |octet| *octet);
+    }
+}
+
+fn clean(octet: &u8) -> u8 {
+    match *octet {
+        b'\n' | b'\t' | 0x20..=0x7e | 0x80..=0xff => *octet,
+        _ => b'?',
+    }
+}
+
+/// Writes a reply of the given code and lines, as [`Reply::new`] and [`Reply::encode`] would, in one
+/// go.
+pub(crate) fn put_reply(code: u16, text: &[u8], out: &mut BytesMut) {
+    put_lines(code.clamp(100, 599), text, out, clean);
+}
+
+/// Writes a reply that quotes a path, as those to PWD and MKD.
+pub(crate) fn put_path_reply(code: u16, path: &[u8], words: &str, out: &mut BytesMut) {
+    out.extend_from_slice(&digits(code));
+    out.extend_from_slice(b" \"");
+    for octet in path {
+        let octet = clean(octet);
+        if matches!(octet, b'"' | 0xff) {
+            out.extend_from_slice(&[octet]);
         }
+        out.extend_from_slice(&[octet]);
+    }
+    out.extend_from_slice(b"\"");
+    out.extend_from_slice(words.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn put_lines(code: u16, text: &[u8], out: &mut BytesMut, clean: fn(&u8) -> u8) {
+    let code = digits(code);
+    let mut lines = text.split(|octet| *octet == b'\n').peekable();
+    let mut is_first = true;
+    while let Some(line) = lines.next() {
+        let is_last = lines.peek().is_none();
+        if is_first || is_last {
+            out.extend_from_slice(&code);
+            out.extend_from_slice(if is_last { b" " } else { b"-" });
+        } else if line.first().is_some_and(u8::is_ascii_digit) {
+            out.extend_from_slice(b" ");
+        }
+        let start = out.len();
+        put_escaped(line, out);
+        for octet in out.get_mut(start..).unwrap_or_default() {
+            *octet = clean(octet);
+        }
+        out.extend_from_slice(b"\r\n");
+        is_first = false;
     }
 }
 
