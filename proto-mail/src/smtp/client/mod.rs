@@ -119,6 +119,8 @@ struct Flags {
     needs_reset: bool,
     /// RSET of our own is under way.
     resetting: bool,
+    /// Parts of a message that failed whose replies are still to come, before any other one.
+    owed: u32,
 }
 
 impl Session {
@@ -500,7 +502,7 @@ impl Session {
     /// Whether the peer, not the embedder, is expected to do something.
     fn is_waiting(&self) -> bool {
         if !self.is_started {
-            return self.flags.resetting;
+            return self.flags.resetting || self.flags.owed > 0;
         }
         match self.queue.front().map(|entry| &entry.kind) {
             Some(Kind::Auth { asked, .. }) => !asked,
