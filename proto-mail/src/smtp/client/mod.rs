@@ -337,6 +337,17 @@ impl Session {
         is_over && self.flags.shutdown_sent
     }
 
+    /// True once no command will go out any more: the session is on its way to the end, or there.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        matches!(self.state, State::Closing | State::Closed)
+    }
+
+    /// An event that needs no input.
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        self.next.pop_front()
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
