@@ -107,6 +107,11 @@ impl MemoryStore {
         &self.users
     }
 
+    /// The same, for logins by other protocols.
+    pub fn users_mut(&mut self) -> &mut Users {
+        &mut self.users
+    }
+
     /// Adds a user with an empty maildrop, or gives an old one a new password.
     pub fn add_user(&mut self, user: impl AsRef<[u8]>, password: impl Into<Secret>) {
         let user = prepared(user.as_ref());

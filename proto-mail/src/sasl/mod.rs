@@ -145,12 +145,13 @@ impl Mechanism {
         self.as_str().ends_with("-PLUS")
     }
 
-    /// Whether whoever overhears an exchange can repeat it: these mechanisms belong under TLS.
+    /// Whether whoever overhears an exchange can repeat it, or, with CRAM-MD5, try a thousand million
+    /// passwords a second on it: these mechanisms belong under TLS.
     #[must_use]
     pub fn reveals_secret(&self) -> bool {
         matches!(
             self.as_str(),
-            "PLAIN" | "LOGIN" | "XOAUTH2" | "OAUTHBEARER" | "X-OAUTH2"
+            "PLAIN" | "LOGIN" | "CRAM-MD5" | "XOAUTH2" | "OAUTHBEARER" | "X-OAUTH2"
         )
     }
 }

@@ -33,6 +33,9 @@ pub struct Config {
     pub expiry: Duration,
     /// When the sender is told that it takes longer. Default after four hours; none for never.
     pub warn_after: Option<Duration>,
+    /// Whether senders are told by notifications. Default true; false for programs that say
+    /// themselves what happened.
+    pub notifications: bool,
     /// How long a connection without further messages is kept for one that may come. Default two
     /// seconds.
     pub keep: Duration,
@@ -51,6 +54,7 @@ impl Default for Config {
             longest_retry: Duration::from_secs(7200),
             expiry: Duration::from_secs(5 * 86_400),
             warn_after: Some(Duration::from_secs(4 * 3600)),
+            notifications: true,
             keep: Duration::from_secs(2),
         }
     }

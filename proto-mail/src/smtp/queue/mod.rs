@@ -465,7 +465,7 @@ impl Queue {
             return;
         };
         let expires = message.expires;
-        let can_be_told = message.from != ReversePath::Null;
+        let can_be_told = message.from != ReversePath::Null && self.config.notifications;
         let is_late = !message.is_warned && message.warns_at.is_some_and(|at| self.now >= at);
         let (mut failed, mut delayed, mut relayed) = (Vec::new(), Vec::new(), Vec::new());
         let mut is_changed = false;
