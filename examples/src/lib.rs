@@ -26,8 +26,10 @@ pub mod serve;
 pub mod services;
 #[cfg(feature = "mail")]
 pub mod smtp_client;
-#[cfg(feature = "mail")]
+#[cfg(all(feature = "dns", feature = "mail"))]
 pub mod smtp_server;
+#[cfg(all(feature = "dns", feature = "mail"))]
+pub mod spool;
 #[cfg(any(feature = "dns", feature = "ftp"))]
 pub mod tls_any;
 #[cfg(feature = "dns")]

@@ -6,18 +6,17 @@
 use crate::app::StreamApp;
 use bytes::Bytes;
 use core::time::Duration;
-use proto_mail::Secret;
-use proto_mail::pop3::server::{BodyId, Event, LoginAsk, Session};
+use proto_mail::pop3::server::{AuthAsk, BodyId, Event, LoginAsk, Session};
 use proto_mail::pop3::wire::{Reply, ResponseCode, UniqueId};
 use proto_mail::pop3::{Maildrop, UsageError};
-use proto_mail::sasl::plain::Plain;
-use std::collections::{BTreeMap, BTreeSet};
+use proto_mail::sasl::memory::{Login, Users, Verdict};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Octets read from a file at once.
@@ -27,9 +26,33 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
-    users: BTreeMap<Vec<u8>, Secret>,
+    users: Mutex<Users>,
     /// Who has a session now: one at a time (RFC 1939 section 4).
     locked: Mutex<BTreeSet<Vec<u8>>>,
+}
+
+/// A message that is being written. Dropped before it is filed, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    file: File,
+}
+
+impl Draft {
+    /// Adds a part.
+    ///
+    /// # Errors
+    ///
+    /// The file's.
+    pub fn write(&mut self, part: &[u8]) -> io::Result<()> {
+        self.file.write_all(part)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 impl Store {
@@ -38,13 +61,13 @@ impl Store {
     /// # Errors
     ///
     /// When a user's name is no file name, or a Maildir cannot be made.
-    pub fn new(root: &Path, users: BTreeMap<Vec<u8>, Secret>) -> io::Result<Self> {
+    pub fn new(root: &Path, users: Users) -> io::Result<Self> {
         let store = Self {
             root: root.to_owned(),
-            users,
+            users: Mutex::new(users),
             locked: Mutex::default(),
         };
-        for user in store.users.keys() {
+        for user in store.users().names() {
             for part in ["new", "cur", "tmp"] {
                 fs::create_dir_all(store.folder(user)?.join(part))?;
             }
@@ -52,46 +75,39 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether there is such a user.
-    pub fn has(&self, user: &[u8]) -> bool {
-        self.users.contains_key(user)
+    /// The users.
+    pub fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this is the password of such a user.
-    pub fn is_password(&self, user: &[u8], password: &Secret) -> bool {
-        self.users.get(user) == Some(password)
-    }
-
-    /// Files a message as Maildir has it: written to `tmp`, made durable, moved to `new`.
+    /// Begins to write a message, in the `tmp` of a user.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written; then there is none.
-    pub fn deliver(&self, user: &[u8], message: &[u8]) -> io::Result<()> {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let (pid, count) = (std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let name = format!(
-            "{}.M{:06}P{pid}Q{count:08}.localhost",
-            since.as_secs(),
-            since.subsec_micros()
-        );
-        let folder = self.folder(user)?;
-        let (draft, place) = (
-            folder.join("tmp").join(&name),
-            folder.join("new").join(&name),
-        );
-        let write = || {
-            let mut file = File::create_new(&draft)?;
-            file.write_all(message)?;
-            file.sync_all()?;
-            fs::rename(&draft, &place)
+    /// The file's.
+    pub fn draft(&self, user: &[u8]) -> io::Result<Draft> {
+        let path = self.folder(user)?.join("tmp").join(fresh_name());
+        let file = File::create_new(&path)?;
+        Ok(Draft { path, file })
+    }
+
+    /// Files a message as Maildir has it: made durable, then linked into the `new` of each user, so
+    /// that none of them ever sees a part.
+    pub fn file(&self, draft: Draft, users: &[&[u8]]) -> Vec<io::Result<()>> {
+        let file = |user: &&[u8]| {
+            draft.file.sync_all()?;
+            let folder = self.folder(user)?;
+            let (name, new) = (fresh_name(), folder.join("new"));
+            // A second link of the same file; where that cannot be, a copy by way of `tmp`.
+            if fs::hard_link(&draft.path, new.join(&name)).is_err() {
+                let copy = folder.join("tmp").join(&name);
+                fs::copy(&draft.path, &copy)?;
+                File::open(&copy)?.sync_all()?;
+                fs::rename(&copy, new.join(&name))?;
+            }
+            File::open(new)?.sync_all()
         };
-        write().inspect_err(|_| {
-            let _ = fs::remove_file(&draft);
-        })
+        users.iter().map(file).collect()
     }
 
     fn folder(&self, user: &[u8]) -> io::Result<PathBuf> {
@@ -123,6 +139,20 @@ impl Store {
         }
         Ok((files, maildrop))
     }
+}
+
+/// A name that no other file has.
+fn fresh_name() -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let (pid, count) = (std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+    format!(
+        "{}.M{:06}P{pid}Q{count:08}.localhost",
+        since.as_secs(),
+        since.subsec_micros()
+    )
 }
 
 /// The name of the file without its flags, or a hash of it where it is too long for an id.
@@ -161,6 +191,7 @@ fn transmitted_len(mut file: File) -> io::Result<u64> {
 #[derive(Debug)]
 pub struct Pop3 {
     store: Arc<Store>,
+    login: Login,
     user: Option<Vec<u8>>,
     files: Vec<PathBuf>,
     body: Option<Body>,
@@ -181,6 +212,7 @@ impl Pop3 {
     pub fn new(store: &Arc<Store>) -> Self {
         Self {
             store: Arc::clone(store),
+            login: Login::new(),
             user: None,
             files: Vec::new(),
             body: None,
@@ -193,22 +225,30 @@ impl Pop3 {
                 ask,
                 user,
                 password,
-            } => self.log_in(session, ask, &user, &password),
-            Event::Auth {
-                ask, initial: None, ..
-            } => session.challenge(ask, b""),
+            } => {
+                let is_right = self.store.users().is_password(&user, &password);
+                match is_right {
+                    true => self.log_in(session, ask, &user),
+                    false => session.reject(ask, Reply::authentication_failed()),
+                }
+            }
             Event::Auth {
                 ask,
-                initial: Some(response),
-                ..
+                mechanism,
+                initial,
+            } => {
+                let offers_plus = session.offered_mechanisms().any(|it| it.binds_channel());
+                let (mut users, tls) = (self.store.users(), session.tls());
+                let initial = initial.as_ref();
+                let login = &mut self.login;
+                let verdict = login.begin(&mut users, mechanism, initial, tls, offers_plus);
+                drop(users);
+                self.settle(session, ask, verdict)
             }
-            | Event::AuthResponse { ask, response } => match Plain::decode(response.as_bytes()) {
-                Ok(plain) if plain.authorize_as.is_empty() => {
-                    let password = Secret::new(plain.password);
-                    self.log_in(session, ask.into(), plain.user, &password)
-                }
-                _ => session.reject(ask, Reply::authentication_failed()),
-            },
+            Event::AuthResponse { ask, response } => {
+                let verdict = self.login.respond(&self.store.users(), &response);
+                self.settle(session, ask, verdict)
+            }
             Event::Apop { ask, .. } => session.reject(ask, Reply::authentication_failed()),
             Event::Retrieve { ask, message, .. } => {
                 let index = usize::try_from(message).unwrap_or(0).wrapping_sub(1);
@@ -252,16 +292,25 @@ impl Pop3 {
         }
     }
 
+    fn settle(
+        &mut self,
+        session: &mut Session,
+        ask: AuthAsk,
+        verdict: Verdict,
+    ) -> Result<(), UsageError> {
+        match verdict {
+            Verdict::Challenge(challenge) => session.challenge(ask, &challenge),
+            Verdict::Accept(user) => self.log_in(session, ask.into(), &user),
+            Verdict::Reject => session.reject(ask, Reply::authentication_failed()),
+        }
+    }
+
     fn log_in(
         &mut self,
         session: &mut Session,
         ask: LoginAsk,
         user: &[u8],
-        password: &Secret,
     ) -> Result<(), UsageError> {
-        if self.store.users.get(user) != Some(password) {
-            return session.reject(ask, Reply::authentication_failed());
-        }
         let mut locked = self
             .store
             .locked

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use netio::driver::{Stream, Transport};
+use proto_mail::sasl;
 use proto_mail::smtp::UsageError;
 use proto_mail::smtp::client::{CommandId, Envelope, Event, Session};
 use proto_mail::smtp::wire::Reply;
@@ -49,6 +50,42 @@ impl<T: Transport> Client<T> {
     ) -> Result<Reply, Box<dyn Error>> {
         let wanted = command(self.driver.machine_mut())?;
         Ok(self.finish_command(wanted, Bytes::new()).await?.reply)
+    }
+
+    /// Logs in.
+    ///
+    /// # Errors
+    ///
+    /// When the session ends before it is decided, the server cannot prove what its mechanism has
+    /// it prove, or says what the mechanism does not know.
+    pub async fn log_in(
+        &mut self,
+        mut exchange: sasl::client::Client,
+    ) -> Result<Reply, Box<dyn Error>> {
+        let session = self.driver.machine_mut();
+        let wanted = session.auth(exchange.mechanism(), exchange.initial())?;
+        loop {
+            match self.driver.next().await? {
+                Some(Event::Challenge { id, data }) if id == wanted => {
+                    let session = self.driver.machine_mut();
+                    match exchange.respond(data.as_bytes()) {
+                        Ok(response) => session.auth_respond(id, response.as_bytes())?,
+                        Err(error) => {
+                            session.auth_cancel(id)?;
+                            return Err(error.into());
+                        }
+                    }
+                }
+                Some(Event::Done { id, reply }) if id == wanted => {
+                    return match reply.is_ok() && !exchange.is_done() {
+                        true => Err("the server did not prove that it knows the password".into()),
+                        false => Ok(reply),
+                    };
+                }
+                Some(_) => {}
+                None => return Err("the connection ended".into()),
+            }
+        }
     }
 
     /// Sends one message.

@@ -1,5 +1,5 @@
 //! A message of any size goes through both machines of SMTP in 64 KiB of heap: both machines and
-//! their read buffers together, with 8 KiB that may wait in the client.
+//! their read buffers together, all limits as they are by default.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,9 +22,7 @@ fn transfer(octets: u64, prefer_chunking: bool) -> u64 {
     let line: &'static [u8] = &[b'.'; 1022];
     let mut config = client::Config::default();
     config.prefer_chunking = prefer_chunking;
-    let mut limits = client::Limits::default();
-    limits.max_queued_output = 8 * 1024;
-    let mut client = client::Session::new(NOW, config, limits);
+    let mut client = client::Session::new(NOW, config, client::Limits::default());
     let mut limits = server::Limits::default();
     limits.max_message_octets = u64::MAX;
     let mut config = server::Config::default();

@@ -1,20 +1,27 @@
 //! Sends a message: to a server that is named, or to the one that DNS names for the recipient.
 
 use clap::Parser;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 use examples::cli;
 use examples::smtp_client::Client;
-use netio::driver::{Stream, Stub, Transport};
+use examples::spool::{Courier, MemorySpool};
+use netio::driver::{Clock, MailQueue, Stream, Transport};
 use netio::tls;
-use proto_dns::wire::{Name, Question, RData, Type};
+use proto_mail::Secret;
+use proto_mail::sasl::{self, client::strongest};
 use proto_mail::smtp::Protocol;
 use proto_mail::smtp::client::{Config, Envelope, Limits, Session, StartTls};
+use proto_mail::smtp::queue::{self, Event, Queue};
 use proto_mail::smtp::wire::{BodyType, Mailbox, ReversePath};
+use std::collections::BTreeSet;
 use std::error::Error;
+use std::future::Future;
 use std::io::Read;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tls::tokio_rustls::rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
@@ -55,6 +62,10 @@ struct Arguments {
     /// Speak LMTP.
     #[arg(long, requires = "host")]
     lmtp: bool,
+    /// Without --host: for how many seconds a server that is not there, or says "later", is tried
+    /// again.
+    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    wait: u64,
     /// The name to say hello with.
     #[arg(long, default_value = "localhost")]
     name: String,
@@ -68,33 +79,125 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut message = Vec::new();
     std::io::stdin().lock().read_to_end(&mut message)?;
-    let mut failed = 0;
-    if let Some(host) = arguments.host {
-        failed += send(arguments, host, &arguments.to, &message).await?;
-    } else {
-        for recipient in &arguments.to {
-            let exchangers = exchangers(arguments, recipient).await?;
-            let mut last: Option<Box<dyn Error>> = None;
-            // In the order of their preferences, until one is there.
-            for exchanger in exchangers {
-                let recipients = core::slice::from_ref(recipient);
-                match send(arguments, exchanger, recipients, &message).await {
-                    Ok(count) => {
-                        failed += count;
-                        last = None;
-                        break;
-                    }
-                    Err(error) => last = Some(error),
-                }
-            }
-            if let Some(error) = last {
-                return Err(error);
-            }
-        }
-    }
+    let failed = match arguments.host {
+        Some(host) => send(arguments, host, &arguments.to, &message).await?,
+        None => send_by_exchangers(arguments, message).await?,
+    };
     match failed {
         0 => Ok(()),
-        _ => Err(format!("{failed} of {} recipients were refused", arguments.to.len()).into()),
+        _ => Err(format!(
+            "{failed} of {} recipients do not have it",
+            arguments.to.len()
+        )
+        .into()),
+    }
+}
+
+fn envelope(arguments: &Arguments, recipients: &[Mailbox], message: &[u8]) -> Envelope {
+    let from = arguments.from.clone();
+    let mut envelope = Envelope::new(from.map_or(ReversePath::Null, ReversePath::Mailbox));
+    for recipient in recipients {
+        envelope = envelope.to(recipient.clone());
+    }
+    envelope.params.size = u64::try_from(message.len()).ok();
+    if !message.is_ascii() {
+        envelope.params.body = Some(BodyType::EightBitMime);
+    }
+    envelope
+}
+
+/// Sends through a queue of one message, which knows the ways to mail exchangers. Each recipient has
+/// one attempt, or as many as there is time for with --wait.
+async fn send_by_exchangers(
+    arguments: &Arguments,
+    message: Vec<u8>,
+) -> Result<usize, Box<dyn Error>> {
+    let resolver = arguments.resolver.ok_or("no resolver")?;
+    let mut client = Config::default();
+    client.name = arguments.name.clone().into();
+    client.starttls = match arguments.tls {
+        true => StartTls::Required,
+        false => StartTls::Off,
+    };
+    let mut config = queue::Config::default();
+    config.host = arguments.name.clone().into();
+    config.port = arguments.port;
+    config.client = Arc::new(client);
+    config.notifications = false;
+    config.first_retry = Duration::from_secs(2);
+    config.expiry = Duration::from_secs(arguments.wait);
+    config.keep = Duration::ZERO;
+    let trusted = match arguments.cacert.as_ref().filter(|_| arguments.tls) {
+        Some(cacert) => tls::client_config(&std::fs::read(cacert)?, &[])?,
+        None => tls::client_config(b"", &[])?,
+    };
+    let connect = move |to: SocketAddr, host: &str| -> Connecting {
+        let (trusted, host) = (Arc::clone(&trusted), host.to_owned());
+        println!("{host}: {to}");
+        Box::pin(async move {
+            let literal = host.strip_prefix("[IPv6:").or(host.strip_prefix('['));
+            let name = literal.map_or(&*host, |it| it.trim_end_matches(']'));
+            let name = ServerName::try_from(name.to_owned()).map_err(std::io::Error::other)?;
+            let socket = TcpStream::connect(to).await?;
+            Ok(tls::Stream::client(socket, trusted, name))
+        })
+    };
+    let clock = Clock::new();
+    let mut queue = Queue::new(clock.now(), config, queue::Limits::default(), cli::seed());
+    let envelope = envelope(arguments, &arguments.to, &message);
+    let octets = u64::try_from(message.len())?;
+    let id = queue.submit(envelope, octets)?;
+    let store = Arc::new(MemorySpool::default());
+    store.insert(id, message);
+    let queue = MailQueue::new(queue, clock, connect);
+    let mut courier = Courier::new(queue, resolver, cli::seed(), store);
+    let (mut failed, mut late) = (0, BTreeSet::new());
+    loop {
+        match courier.next().await {
+            Event::Delivered {
+                recipient,
+                host,
+                reply,
+                ..
+            } => {
+                late.remove(&recipient);
+                println!("{recipient}: {host}: {reply}");
+            }
+            Event::Failed {
+                recipient, reason, ..
+            } => {
+                late.remove(&recipient);
+                failed += 1;
+                eprintln!("{recipient}: {}", why(&reason));
+            }
+            Event::Delayed {
+                recipient, reason, ..
+            } => {
+                eprintln!("{recipient}: not yet: {}", why(&reason));
+                late.insert(recipient);
+            }
+            Event::Finished { .. } => {
+                // QUIT is still to be said.
+                while courier.is_busy() {
+                    tokio::select! {
+                        _ = courier.next() => {}
+                        () = tokio::time::sleep(Duration::from_millis(10)) => {}
+                    }
+                }
+                return Ok(failed);
+            }
+            _ => {}
+        }
+    }
+}
+
+type Connecting = Pin<Box<dyn Future<Output = std::io::Result<tls::Stream<TcpStream>>> + Send>>;
+
+fn why(reason: &queue::Reason) -> String {
+    match (&reason.host, &reason.reply) {
+        (Some(host), Some(reply)) => format!("{host}: {reply}"),
+        (Some(host), None) => format!("{} {} ({host})", reason.status, reason.text),
+        _ => format!("{} {}", reason.status, reason.text),
     }
 }
 
@@ -136,21 +239,9 @@ async fn hand_over<T: Transport>(
 ) -> Result<usize, Box<dyn Error>> {
     let mut client = Client::connect(driver).await?;
     if let Some(user) = &arguments.user {
-        let (name, password) = user.split_once(':').ok_or("--user NAME:PASSWORD")?;
-        let reply = client.run(|it| it.auth_plain(name, password)).await?;
-        if !reply.is_ok() {
-            return Err(format!("login: {reply}").into());
-        }
+        log_in(&mut client, user).await?;
     }
-    let from = arguments.from.clone();
-    let mut envelope = Envelope::new(from.map_or(ReversePath::Null, ReversePath::Mailbox));
-    for recipient in recipients {
-        envelope = envelope.to(recipient.clone());
-    }
-    envelope.params.size = u64::try_from(message.len()).ok();
-    if !message.is_ascii() {
-        envelope.params.body = Some(BodyType::EightBitMime);
-    }
+    let envelope = envelope(arguments, recipients, message);
     let outcome = client.send(envelope, message.to_vec()).await?;
     let mut failed = 0;
     for (index, reply) in &outcome.recipients {
@@ -171,45 +262,22 @@ async fn hand_over<T: Transport>(
     Ok(failed)
 }
 
-/// The addresses of the mail exchangers of a recipient (RFC 5321 section 5.1).
-async fn exchangers(
-    arguments: &Arguments,
-    recipient: &Mailbox,
-) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
-    let domain = core::str::from_utf8(recipient.domain())?;
-    let resolver = arguments.resolver.ok_or("no resolver")?;
-    let config = proto_dns::Config::new([resolver]);
-    let mut stub = Stub::new(config, proto_dns::Limits::default(), cli::seed());
-    let question = Question::new(domain.parse::<Name>()?, Type::MX);
-    let found = stub.lookup(question, Default::default()).await?;
-    let mut hosts: Vec<(u16, String)> = Vec::new();
-    for record in found.message.view().answers() {
-        if let RData::Mx(mx) = record.data()? {
-            hosts.push((mx.preference, mx.exchange.to_string()));
-        }
-    }
-    hosts.sort();
-    if hosts.is_empty() {
-        // Without an MX record the domain itself is the exchanger.
-        hosts.push((0, domain.to_owned()));
-    }
-    let mut addresses = Vec::new();
-    for (preference, host) in hosts {
-        // RFC 7505: a null MX takes no mail.
-        if host == "." {
-            return Err(format!("{domain} takes no mail").into());
-        }
-        println!("{domain}: mail exchanger {host} (preference {preference})");
-        let question = Question::new(host.parse::<Name>()?, Type::A);
-        let found = stub.lookup(question, Default::default()).await?;
-        for record in found.message.view().answers() {
-            if let RData::A(address) = record.data()? {
-                addresses.push(SocketAddr::new(IpAddr::V4(address), arguments.port));
-            }
-        }
-    }
-    match addresses.is_empty() {
-        true => Err(format!("{domain}: no mail exchanger has an address").into()),
-        false => Ok(addresses),
+/// Logs in by the strongest mechanism that the server offers.
+async fn log_in<T: Transport>(client: &mut Client<T>, user: &str) -> Result<(), Box<dyn Error>> {
+    let (name, password) = user.split_once(':').ok_or("--user NAME:PASSWORD")?;
+    let session = client.driver_mut().machine_mut();
+    let offered = session.extensions().mechanisms();
+    let may_reveal = session.tls().is_some() || session.config().allow_plaintext_auth;
+    let exporter = session.tls().and_then(|tls| tls.exporter);
+    let mechanism = strongest(offered, may_reveal, exporter.is_some())
+        .ok_or("login: the server offers no mechanism that can be used")?;
+    let bound = exporter.filter(|_| mechanism.binds_channel());
+    let bound = bound.as_ref().map(<[u8; 32]>::as_slice);
+    let secret = Secret::from(password);
+    let exchange = sasl::client::Client::new(mechanism, name, &secret, cli::seed(), bound)?;
+    let reply = client.log_in(exchange).await?;
+    match reply.is_ok() {
+        true => Ok(()),
+        false => Err(format!("login: {reply}").into()),
     }
 }

@@ -1,21 +1,24 @@
 //! A mail server: SMTP and LMTP bring mail in, POP3 lets users read it, over one store in memory or
-//! in Maildirs.
+//! in Maildirs; mail of its users for other hosts goes out by way of a queue.
 
 use clap::Parser;
 use core::net::SocketAddr;
 use core::time::Duration;
 use examples::app::StreamApp;
-use examples::smtp_server::{self, Post, Smtp};
+use examples::smtp_server::{self, Post, Relay, Smtp};
+use examples::spool::{Courier, Spool};
 use examples::{cli, mail, maildir, serve};
-use netio::driver::Stream;
+use netio::driver::{Clock, MailQueue, Stream};
 use netio::tls;
-use proto_mail::Secret;
 use proto_mail::pop3::memory::MemoryStore;
 use proto_mail::pop3::server::{Config, Session};
+use proto_mail::sasl::memory::Users;
 use proto_mail::smtp;
-use std::collections::BTreeMap;
+use proto_mail::smtp::queue::{self, Queue};
 use std::error::Error;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use tls::tokio_rustls::rustls::ServerConfig;
@@ -71,6 +74,24 @@ struct Arguments {
     /// Offer APOP (store in memory only).
     #[arg(long)]
     apop: bool,
+    /// Send mail of users who have logged in on to other hosts; it waits in this folder.
+    #[arg(long, value_name = "DIR", requires = "resolver")]
+    relay: Option<PathBuf>,
+    /// The DNS server that knows the mail exchangers of other hosts.
+    #[arg(long, value_name = "ADDR:PORT")]
+    resolver: Option<SocketAddr>,
+    /// The port of other hosts.
+    #[arg(long, default_value_t = 25)]
+    relay_port: u16,
+    /// A domain whose mail stays here, beside that of --host; may be given more than once.
+    #[arg(long = "domain", value_name = "NAME")]
+    domains: Vec<String>,
+    /// Seconds after which a message that could not be sent is tried again; the time doubles.
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    retry: u64,
+    /// Seconds after which a message is given up.
+    #[arg(long, default_value_t = 5 * 86_400, value_name = "SECONDS")]
+    expiry: u64,
 }
 
 fn read_user(text: &str) -> Result<(String, String), String> {
@@ -91,8 +112,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if arguments.store == "memory" {
         let store = memory(&arguments)?;
-        let users = users(&arguments);
-        let post = Post::Memory(Arc::clone(&store), Arc::new(users));
+        let post = Post::Memory(Arc::clone(&store));
         listen(arguments, post, move || mail::Pop3::new(&store)).await
     } else {
         if arguments.apop || !arguments.deliveries.is_empty() {
@@ -105,11 +125,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn users(arguments: &Arguments) -> BTreeMap<Vec<u8>, Secret> {
-    let users = arguments.users.iter();
+fn users(arguments: &Arguments) -> Users {
+    let mut users = Users::with_seed(cli::seed());
+    for (name, password) in &arguments.users {
+        users.add(name, password.as_str());
+    }
+    users.derive();
     users
-        .map(|(name, password)| (name.clone().into_bytes(), Secret::from(password.as_str())))
-        .collect()
 }
 
 fn memory(arguments: &Arguments) -> Result<mail::SharedStore, Box<dyn Error>> {
@@ -129,6 +151,7 @@ fn memory(arguments: &Arguments) -> Result<mail::SharedStore, Box<dyn Error>> {
             .deliver(name, message)
             .ok_or_else(|| format!("{name}: no such user"))?;
     }
+    store.set_seed(cli::seed());
     Ok(Arc::new(Mutex::new(store)))
 }
 
@@ -144,10 +167,12 @@ where
     let tls = server_config(&arguments, &[b"pop3"])?;
     let mut config = Config::default();
     config.apop = arguments.apop;
+    config.mechanisms = Users::with_seed([0; 32]).mechanisms(true);
     config.stls = tls.is_some();
     config.allow_plaintext_auth = tls.is_none();
     let mut servers = tokio::task::JoinSet::new();
     let smtp_tls = server_config(&arguments, &[])?;
+    let relay = relay(&arguments, &mut servers)?;
     for (name, address, protocol) in [
         ("smtp", arguments.smtp, smtp::Protocol::Smtp),
         ("lmtp", arguments.lmtp, smtp::Protocol::Lmtp),
@@ -155,7 +180,8 @@ where
         if let Some(address) = address {
             let listener = bind(name, address).await?;
             let config = smtp_config(&arguments, protocol, smtp_tls.is_some());
-            servers.spawn(serve_smtp(listener, config, smtp_tls.clone(), post.clone()));
+            let (tls, post, relay) = (smtp_tls.clone(), post.clone(), relay.clone());
+            servers.spawn(serve_smtp(listener, config, tls, post, relay));
         }
     }
     if let Some(address) = arguments.pop3 {
@@ -204,7 +230,13 @@ where
             interrupted(),
         ));
     }
-    if servers.is_empty() {
+    if [
+        arguments.smtp,
+        arguments.lmtp,
+        arguments.pop3,
+        arguments.pop3s,
+    ] == [None; 4]
+    {
         return Err("nowhere to listen: say --smtp, --lmtp, --pop3 or --pop3s".into());
     }
     while let Some(result) = servers.join_next().await {
@@ -222,6 +254,8 @@ fn smtp_config(
     config.protocol = protocol;
     config.host = arguments.host.clone().into();
     config.starttls = has_tls;
+    config.mechanisms = Users::with_seed([0; 32]).mechanisms(true);
+    config.dsn = arguments.relay.is_some();
     config.allow_plaintext_auth = !has_tls;
     config.require_auth = arguments.require_auth && protocol == smtp::Protocol::Smtp;
     Arc::new(config)
@@ -232,17 +266,112 @@ async fn serve_smtp(
     config: Arc<smtp::server::Config>,
     tls: Option<Arc<ServerConfig>>,
     post: Post,
+    relay: Option<Relay>,
 ) {
-    let session = move || smtp_server::session(Duration::ZERO, &config);
+    let make = move |socket: &TcpStream| {
+        let session = smtp_server::session(Duration::ZERO, &config);
+        let peer = socket.peer_addr().ok().map(|peer| peer.ip());
+        let app = match &relay {
+            Some(relay) => Smtp::with_relay(&post, relay, peer),
+            None => Smtp::new(&post),
+        };
+        (session, app)
+    };
     let Some(tls) = tls else {
-        let make = move |socket| (Stream::new(session(), socket), Smtp::new(&post));
+        let make = move |socket| {
+            let (session, app) = make(&socket);
+            (Stream::new(session, socket), app)
+        };
         return serve::streams(listener, MAX_CONNECTIONS, make, interrupted()).await;
     };
     let make = move |socket: TcpStream| {
+        let (session, app) = make(&socket);
         let io = tls::Stream::server(socket, Arc::clone(&tls));
-        (Stream::new(session(), io), Smtp::new(&post))
+        (Stream::new(session, io), app)
     };
     serve::streams(listener, MAX_CONNECTIONS, make, interrupted()).await;
+}
+
+/// Begins to send what users have for other hosts, what an earlier run left first.
+fn relay(
+    arguments: &Arguments,
+    servers: &mut tokio::task::JoinSet<()>,
+) -> Result<Option<Relay>, Box<dyn Error>> {
+    let (Some(folder), Some(resolver)) = (&arguments.relay, arguments.resolver) else {
+        return Ok(None);
+    };
+    let spool = Arc::new(Spool::open(folder)?);
+    let mut client = smtp::client::Config::default();
+    client.name = arguments.host.clone().into();
+    client.starttls = smtp::client::StartTls::Off;
+    let mut config = queue::Config::default();
+    config.host = arguments.host.clone().into();
+    config.port = arguments.relay_port;
+    config.first_retry = Duration::from_secs(arguments.retry);
+    config.expiry = Duration::from_secs(arguments.expiry);
+    config.client = Arc::new(client);
+    let clock = Clock::new();
+    let mut waiting = Queue::new(clock.now(), config, queue::Limits::default(), cli::seed());
+    waiting.handle_clock(clock.now(), smtp_server::unix_time());
+    for (id, record) in spool.stored()? {
+        waiting.restore(id, record)?;
+    }
+    let connect = |to, _: &str| -> Connecting { Box::pin(TcpStream::connect(to)) };
+    let waiting = MailQueue::new(waiting, clock, connect);
+    let mut domains = arguments.domains.clone();
+    domains.push(arguments.host.clone());
+    let relay = Relay {
+        spool: Arc::clone(&spool),
+        queue: waiting.handle(),
+        domains: Arc::new(domains),
+    };
+    let mut courier = Courier::new(waiting, resolver, cli::seed(), spool);
+    servers.spawn(async move {
+        let courier = async {
+            loop {
+                report(&courier.next().await);
+            }
+        };
+        tokio::select! {
+            () = courier => {}
+            () = interrupted() => {}
+        }
+    });
+    Ok(Some(relay))
+}
+
+type Connecting = Pin<Box<dyn Future<Output = std::io::Result<TcpStream>> + Send>>;
+
+/// What became of a message, for the log.
+fn report(event: &queue::Event) {
+    match event {
+        queue::Event::Delivered {
+            message,
+            recipient,
+            host,
+            reply,
+        } => eprintln!("{}: <{recipient}> has it: {host}: {reply}", message.0),
+        queue::Event::Delayed {
+            message,
+            recipient,
+            reason,
+            ..
+        } => eprintln!("{}: <{recipient}> later: {}", message.0, why(reason)),
+        queue::Event::Failed {
+            message,
+            recipient,
+            reason,
+        } => eprintln!("{}: <{recipient}> never: {}", message.0, why(reason)),
+        _ => {}
+    }
+}
+
+fn why(reason: &queue::Reason) -> String {
+    match (&reason.host, &reason.reply) {
+        (Some(host), Some(reply)) => format!("{host}: {reply}"),
+        (Some(host), None) => format!("{} {} ({host})", reason.status, reason.text),
+        _ => format!("{} {}", reason.status, reason.text),
+    }
 }
 
 async fn bind(protocol: &str, address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {

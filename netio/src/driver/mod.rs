@@ -5,6 +5,7 @@
 //! | stream | [`Stream`] | any [`Transport`]: a TCP socket, a TLS stream, a duplex pipe |
 //! | datagram | [`Datagram`] | UDP sockets |
 //! | coordinator | `Stub` (feature `dns`) | UDP sockets and TCP connections |
+//! | coordinator | `MailQueue` (feature `mail`) | TCP connections, storage and names as the program has them |
 //! | coordinator | `Secondary` (feature `dns`) | a TCP connection for each transfer |
 //! | none: question in, answer out | [`Responder`] | a UDP socket |
 //! | coordinator | `ftp::Server`, `ftp::Client` (feature `ftp`) | a control connection, data connections, files |
@@ -35,6 +36,8 @@ mod datagram;
 pub mod ftp;
 #[cfg(feature = "dns")]
 mod link;
+#[cfg(feature = "mail")]
+mod mail_queue;
 mod output;
 mod responder;
 #[cfg(feature = "dns")]
@@ -48,6 +51,8 @@ mod transport;
 pub use accept::{Closing, Server};
 pub use clock::Clock;
 pub use datagram::Datagram;
+#[cfg(feature = "mail")]
+pub use mail_queue::{MailQueue, MailQueueHandle, Wish};
 pub use responder::{Responder, ResponderStats};
 #[cfg(feature = "dns")]
 pub use secondary::Secondary;

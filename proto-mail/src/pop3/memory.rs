@@ -3,10 +3,9 @@
 
 use super::error::UsageError;
 use super::maildrop::Maildrop;
-use super::server::{ApopProof, BodyId, Event, LoginAsk, Session};
+use super::server::{ApopProof, AuthAsk, BodyId, Event, LoginAsk, Session};
 use super::wire::{Reply, ResponseCode, UniqueId};
-use crate::sasl::Mechanism;
-use crate::sasl::plain::Plain;
+use crate::sasl::memory::{Login, Users, Verdict, prepared};
 use crate::{Secret, dot};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -44,12 +43,12 @@ use bytes::Bytes;
 /// ```
 #[derive(Debug, Default)]
 pub struct MemoryStore {
+    users: Users,
     accounts: BTreeMap<Box<[u8]>, Account>,
 }
 
 #[derive(Debug)]
 struct Account {
-    password: Secret,
     messages: Vec<Message>,
     /// Unique-ids are never used again, whatever is deleted.
     next_id: u64,
@@ -69,6 +68,7 @@ struct Message {
 #[derive(Debug, Default)]
 pub struct Connection {
     user: Option<Box<[u8]>>,
+    login: Login,
     lock: Option<Arc<()>>,
     body: Option<(BodyId, Bytes)>,
 }
@@ -94,20 +94,37 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Lets users log in by CRAM-MD5 and SCRAM as well, where the configuration offers them. The
+    /// seed must be a secret that was never used before.
+    pub fn set_seed(&mut self, seed: [u8; 32]) {
+        self.users.set_seed(seed);
+        self.users.derive();
+    }
+
+    /// The users and their passwords.
+    #[must_use]
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// The same, for logins by other protocols.
+    pub fn users_mut(&mut self) -> &mut Users {
+        &mut self.users
+    }
+
     /// Adds a user with an empty maildrop, or gives an old one a new password.
     pub fn add_user(&mut self, user: impl AsRef<[u8]>, password: impl Into<Secret>) {
-        let password = password.into();
-        if let Some(account) = self.accounts.get_mut(user.as_ref()) {
-            account.password = password;
+        let user = prepared(user.as_ref());
+        self.users.add(&user, password);
+        if self.accounts.contains_key(&*user) {
             return;
         }
         let account = Account {
-            password,
             messages: Vec::new(),
             next_id: 1,
             lock: Weak::new(),
         };
-        self.accounts.insert(user.as_ref().into(), account);
+        self.accounts.insert(user.into(), account);
     }
 
     /// Files a message and returns its unique-id; nothing when there is no such user. A session
@@ -117,7 +134,7 @@ impl MemoryStore {
         user: impl AsRef<[u8]>,
         message: impl Into<Bytes>,
     ) -> Option<UniqueId> {
-        let account = self.accounts.get_mut(user.as_ref())?;
+        let account = self.accounts.get_mut(&*prepared(user.as_ref()))?;
         let data = message.into();
         let unique_id = UniqueId::new(format!("{:016x}", account.next_id)).ok()?;
         account.next_id = account.next_id.saturating_add(1);
@@ -131,7 +148,7 @@ impl MemoryStore {
 
     /// The messages of a user, oldest first.
     pub fn messages(&self, user: impl AsRef<[u8]>) -> impl Iterator<Item = &Bytes> {
-        let account = self.accounts.get(user.as_ref());
+        let account = self.accounts.get(&*prepared(user.as_ref()));
         account
             .into_iter()
             .flat_map(|account| account.messages.iter().map(|message| &message.data))
@@ -154,31 +171,36 @@ impl MemoryStore {
                 user,
                 password,
             } => {
-                let is_right = |right: &Secret| *right == password;
+                let is_right = self.users.is_password(&user, &password);
                 self.log_in(connection, session, ask, &user, is_right)
             }
             Event::Apop { ask, user, proof } => {
-                let is_right = |right: &Secret| ApopProof::verify(&proof, right.as_bytes());
+                let nobody = Secret::from("no such user");
+                let right = self.users.password(&user).unwrap_or(&nobody);
+                let is_right = ApopProof::verify(&proof, right.as_bytes());
                 self.log_in(connection, session, ask, &user, is_right)
             }
-            Event::Auth { ask, mechanism, .. } if mechanism != Mechanism::PLAIN => {
-                session.reject(ask, Reply::err("unknown mechanism"))
-            }
-            Event::Auth {
-                ask, initial: None, ..
-            } => session.challenge(ask, b""),
             Event::Auth {
                 ask,
-                initial: Some(response),
-                ..
+                mechanism,
+                initial,
+            } => {
+                let offers_plus = session.offered_mechanisms().any(|it| it.binds_channel());
+                let users = &mut self.users;
+                let login = &mut connection.login;
+                let verdict = login.begin(
+                    users,
+                    mechanism,
+                    initial.as_ref(),
+                    session.tls(),
+                    offers_plus,
+                );
+                self.settle(connection, session, ask, verdict)
             }
-            | Event::AuthResponse { ask, response } => match Plain::decode(response.as_bytes()) {
-                Ok(plain) if plain.authorize_as.is_empty() || plain.authorize_as == plain.user => {
-                    let is_right = |right: &Secret| *right == *plain.password;
-                    self.log_in(connection, session, ask.into(), plain.user, is_right)
-                }
-                _ => session.reject(ask, Reply::authentication_failed()),
-            },
+            Event::AuthResponse { ask, response } => {
+                let verdict = connection.login.respond(&self.users, &response);
+                self.settle(connection, session, ask, verdict)
+            }
             Event::Retrieve { ask, message, .. } => match self.find(connection, message) {
                 Some(data) => {
                     let body = session.accept_stream(ask)?;
@@ -207,22 +229,32 @@ impl MemoryStore {
         }
     }
 
+    fn settle(
+        &mut self,
+        connection: &mut Connection,
+        session: &mut Session,
+        ask: AuthAsk,
+        verdict: Verdict,
+    ) -> Result<(), UsageError> {
+        match verdict {
+            Verdict::Challenge(challenge) => session.challenge(ask, &challenge),
+            Verdict::Accept(user) => self.log_in(connection, session, ask.into(), &user, true),
+            Verdict::Reject => session.reject(ask, Reply::authentication_failed()),
+        }
+    }
+
     fn log_in(
         &mut self,
         connection: &mut Connection,
         session: &mut Session,
         ask: LoginAsk,
         user: &[u8],
-        is_right: impl FnOnce(&Secret) -> bool,
+        is_right: bool,
     ) -> Result<(), UsageError> {
-        let Some(account) = self.accounts.get_mut(user) else {
-            // The same work and the same answer as for a wrong password.
-            let _ = is_right(&Secret::from("no such user"));
+        let user = prepared(user);
+        let Some(account) = self.accounts.get_mut(&*user).filter(|_| is_right) else {
             return session.reject(ask, Reply::authentication_failed());
         };
-        if !is_right(&account.password) {
-            return session.reject(ask, Reply::authentication_failed());
-        }
         if account.lock.strong_count() > 0 {
             return session.reject(ask, Reply::in_use());
         }

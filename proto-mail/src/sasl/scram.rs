@@ -9,10 +9,12 @@
 //! ```
 //!
 //! With -PLUS the proof covers `tls-exporter` (RFC 9266) of the TLS session as well, so that nobody
-//! can sit in between. Names and passwords are taken as they are, without SASLprep: for ASCII that
-//! is the same.
+//! can sit in between. Names and passwords are brought into one form by SASLprep; those that it
+//! forbids are taken as they are.
 
+use super::prep::saslprep;
 use crate::Secret;
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine;
@@ -126,6 +128,7 @@ impl Credentials {
     /// Derives them. The salt is to be random, of 16 octets or so.
     #[must_use]
     pub fn derive(hash: Hash, password: &Secret, salt: &[u8], iterations: u32) -> Self {
+        let password = prepared(password);
         let salted = hash.salted(password.as_bytes(), salt, iterations.max(1));
         let client_key = hash.hmac(&salted, b"Client Key");
         Self {
@@ -134,6 +137,27 @@ impl Credentials {
             iterations: iterations.max(1),
             stored_key: Secret::new(hash.digest(&client_key)),
             server_key: Secret::new(hash.hmac(&salted, b"Server Key")),
+        }
+    }
+
+    pub(super) fn decoy_salt(hash: Hash, key: &[u8; 32], user: &[u8]) -> Vec<u8> {
+        let mut salt = hash.hmac(key, &[b"salt ", user].concat());
+        salt.truncate(16);
+        salt
+    }
+
+    /// Credentials of a user who does not exist, that no password fits: the same ones each time
+    /// that somebody asks for that user, so that the salt does not tell. `key` is the server's own
+    /// secret.
+    #[must_use]
+    pub fn decoy(hash: Hash, key: &[u8; 32], user: &[u8], iterations: u32) -> Self {
+        let derive = |word: &[u8]| hash.hmac(key, &[word, user].concat());
+        Self {
+            hash,
+            salt: Self::decoy_salt(hash, key, user),
+            iterations: iterations.max(1),
+            stored_key: Secret::new(derive(b"stored key ")),
+            server_key: Secret::new(derive(b"server key ")),
         }
     }
 }
@@ -182,6 +206,8 @@ impl Client {
         nonce: String,
         exporter: Option<&[u8]>,
     ) -> Self {
+        let password = prepared(&password);
+        let user = saslprep(user).unwrap_or(Cow::Borrowed(user));
         let mut first_bare = Vec::from(&b"n="[..]);
         for octet in user.bytes() {
             match octet {
@@ -323,6 +349,12 @@ impl Server {
         }
     }
 
+    /// The hash function of the mechanism.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
     /// Reads the first message: who wants to log in.
     ///
     /// # Errors
@@ -423,6 +455,14 @@ impl fmt::Debug for Server {
         f.debug_struct("Server")
             .field("hash", &self.hash)
             .finish_non_exhaustive()
+    }
+}
+
+fn prepared(password: &Secret) -> Secret {
+    let text = core::str::from_utf8(password.as_bytes());
+    match text.ok().filter(|text| !text.is_ascii()).map(saslprep) {
+        Some(Ok(text)) => Secret::from(&*text),
+        _ => password.clone(),
     }
 }
 

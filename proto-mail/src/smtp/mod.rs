@@ -4,6 +4,8 @@
 //! [`wire`] is what they say to each other, and can be used alone. LMTP (RFC 2033) is a mode of
 //! both: [`Protocol`].
 //!
+//! [`queue`] is what a server does with mail for other servers, and [`trace`] what it writes on it.
+//!
 //! Covered: RFC 5321; SIZE (1870), 8BITMIME (6152), SMTPUTF8 (6531), PIPELINING (2920), CHUNKING
 //! and BINARYMIME (3030), STARTTLS (3207), AUTH (4954), ENHANCEDSTATUSCODES (2034), DSN (3461).
 //! The parameters of DELIVERBY (2852), FUTURERELEASE (4865), MT-PRIORITY (6710), RRVS (7293) and
@@ -11,7 +13,9 @@
 
 pub mod client;
 mod error;
+pub mod queue;
 pub mod server;
+pub mod trace;
 pub mod wire;
 
 pub use error::UsageError;

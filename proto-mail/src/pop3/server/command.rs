@@ -358,10 +358,15 @@ impl Session {
         None
     }
 
-    fn offered_mechanisms(&self) -> impl Iterator<Item = Mechanism> {
+    /// What AUTH offers now: those of [`Config::mechanisms`](super::Config::mechanisms) that TLS, or
+    /// its absence, allows. -PLUS needs the exporter of TLS.
+    pub fn offered_mechanisms(&self) -> impl Iterator<Item = Mechanism> {
         let may_reveal = self.tls.is_some() || self.config.allow_plaintext_auth;
+        let can_bind = self.tls.as_ref().is_some_and(|tls| tls.exporter.is_some());
         let mechanisms = self.config.mechanisms.iter().copied();
-        mechanisms.filter(move |mechanism| may_reveal || !mechanism.reveals_secret())
+        mechanisms.filter(move |it| {
+            (may_reveal || !it.reveals_secret()) && (can_bind || !it.binds_channel())
+        })
     }
 
     fn forget_user(&mut self) {

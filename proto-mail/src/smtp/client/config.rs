@@ -71,7 +71,8 @@ pub struct Limits {
     /// [`UsageError::CommandTooLong`](crate::smtp::UsageError::CommandTooLong); an initial response
     /// that does not fit is sent as the first response.
     pub max_command_line: usize,
-    /// Octets that may wait for the transport. Default 64 KiB. Above it
+    /// Octets that may wait for the transport. Default 16 KiB: with as much in the server's read
+    /// buffer, a message of any size goes through both machines in 64 KiB of heap. Above it
     /// [`send_data`](super::Session::send_data) takes nothing.
     pub max_queued_output: usize,
     /// Commands and messages that may wait. Default 1024. One more is
@@ -92,7 +93,7 @@ impl Default for Limits {
             max_auth_line: 12 * 1024,
             max_reply: 32 * 1024,
             max_command_line: 2048,
-            max_queued_output: 64 * 1024,
+            max_queued_output: 16 * 1024,
             max_queued_commands: 1024,
             reply: Duration::from_secs(600),
             linger: Duration::from_secs(2),

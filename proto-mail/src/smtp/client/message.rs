@@ -307,8 +307,7 @@ impl Session {
             return Err(UsageError::StaleCommand);
         }
         self.output.clear();
-        self.flags.closing = true;
-        self.begin_closing();
+        self.give_up();
         Ok(())
     }
 
@@ -423,7 +422,9 @@ impl Session {
             Stage::Body if message.open_chunks > 0 => {
                 message.open_chunks = message.open_chunks.saturating_sub(1);
                 if !reply.is_ok() {
-                    // RFC 3030 section 2: a failed BDAT is to be followed by RSET.
+                    // RFC 3030 section 2: a failed BDAT is to be followed by RSET. The parts behind
+                    // it left already, and each of them has a reply of its own.
+                    self.flags.owed = message.open_chunks;
                     self.flags.needs_reset = true;
                     self.finish(reply);
                 }
@@ -433,8 +434,7 @@ impl Session {
                 // we said next would be a part of the message.
                 self.finish(reply);
                 self.output.clear();
-                self.flags.closing = true;
-                self.begin_closing();
+                self.give_up();
             }
             Stage::End { .. } if message.open_chunks > 0 => {
                 message.open_chunks = message.open_chunks.saturating_sub(1);
@@ -443,6 +443,16 @@ impl Session {
                 }
             }
             Stage::End { answers } if is_lmtp => {
+                if answers == 0
+                    && message.by_chunks
+                    && message.accepted.len() > 1
+                    && let Some(refused) = message.refused.take()
+                {
+                    // A part was refused, so the last one is as well: once, or once for each
+                    // recipient, nobody can tell. No later reply may be taken for another's.
+                    self.finish(refused);
+                    return self.give_up();
+                }
                 let index = message.accepted.get(answers).copied();
                 let answers = answers.saturating_add(1);
                 message.stage = Stage::End { answers };
@@ -467,6 +477,12 @@ impl Session {
                 self.finish(reply);
             }
         }
+    }
+
+    /// The connection is of no more use.
+    fn give_up(&mut self) {
+        self.flags.closing = true;
+        self.begin_closing();
     }
 
     fn count_message(&mut self, reply: &Reply) {
@@ -558,8 +574,11 @@ impl Session {
                 // waits all the same: it gets an empty message.
                 self.output.copy(b".\r\n");
                 if is_lmtp {
+                    // RFC 2033 section 4.2 forbids that 354, so that nobody knows whether the end
+                    // has a reply.
                     let reply = message.refused.take().unwrap_or(reply);
                     self.finish(reply);
+                    self.give_up();
                 } else {
                     message.stage = Stage::End { answers: 0 };
                     self.restart_timer();

@@ -119,6 +119,8 @@ struct Flags {
     needs_reset: bool,
     /// RSET of our own is under way.
     resetting: bool,
+    /// Parts of a message that failed whose replies are still to come, before any other one.
+    owed: u32,
 }
 
 impl Session {
@@ -335,6 +337,17 @@ impl Session {
         is_over && self.flags.shutdown_sent
     }
 
+    /// True once no command will go out any more: the session is on its way to the end, or there.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        matches!(self.state, State::Closing | State::Closed)
+    }
+
+    /// An event that needs no input.
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        self.next.pop_front()
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -500,7 +513,7 @@ impl Session {
     /// Whether the peer, not the embedder, is expected to do something.
     fn is_waiting(&self) -> bool {
         if !self.is_started {
-            return self.flags.resetting;
+            return self.flags.resetting || self.flags.owed > 0;
         }
         match self.queue.front().map(|entry| &entry.kind) {
             Some(Kind::Auth { asked, .. }) => !asked,

@@ -41,7 +41,8 @@ impl Session {
         let pending = self.replies.pending(input);
         if self.flags.eof {
             let is_idle = self.state == State::Open && self.queue.is_empty();
-            if is_idle && pending == 0 && !self.flags.resetting {
+            let is_owed = self.flags.resetting || self.flags.owed > 0;
+            if is_idle && pending == 0 && !is_owed {
                 self.flags.closing = true;
                 self.begin_closing();
             } else {
@@ -79,6 +80,11 @@ impl Session {
                     return Err(Error::TlsRefused);
                 }
                 self.open();
+                Ok(())
+            }
+            State::Open if self.flags.owed > 0 => {
+                self.flags.owed = self.flags.owed.saturating_sub(1);
+                self.restart_timer();
                 Ok(())
             }
             State::Open if self.flags.resetting => {

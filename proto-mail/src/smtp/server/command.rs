@@ -441,10 +441,15 @@ impl Session {
         self.bad(Fault::BadCommand(CommandFault::Base64.at(0)))
     }
 
-    fn offered_mechanisms(&self) -> impl Iterator<Item = Mechanism> {
+    /// What AUTH offers now: those of [`Config::mechanisms`](super::Config::mechanisms) that TLS, or
+    /// its absence, allows. -PLUS needs the exporter of TLS.
+    pub fn offered_mechanisms(&self) -> impl Iterator<Item = Mechanism> {
         let may_reveal = self.tls.is_some() || self.config.allow_plaintext_auth;
+        let can_bind = self.tls.as_ref().is_some_and(|tls| tls.exporter.is_some());
         let mechanisms = self.config.mechanisms.iter().copied();
-        mechanisms.filter(move |mechanism| may_reveal || !mechanism.reveals_secret())
+        mechanisms.filter(move |it| {
+            (may_reveal || !it.reveals_secret()) && (can_bind || !it.binds_channel())
+        })
     }
 
     /// Counts, and says the limit when it is reached.

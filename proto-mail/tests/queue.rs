@@ -1,0 +1,1154 @@
+//! The outgoing queue in a small world: a table for the DNS, servers that are machines of this
+//! crate or do not answer at all, a store, and a clock that jumps to the next deadline.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use bytes::{Bytes, BytesMut};
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use proto_mail::Transmit;
+use proto_mail::smtp::client::{Envelope, StartTls};
+use proto_mail::smtp::queue::{
+    Action, Config, ConnectionId, Event, Exchanger, Limits, LookupFailure, MessageId, Queue, Record,
+};
+use proto_mail::smtp::wire::{BodyType, Mailbox, Notify, Reply, Ret, ReversePath};
+use proto_mail::smtp::{Protocol, UsageError, client, server};
+use std::collections::{BTreeMap, VecDeque};
+
+const UNIX: Duration = Duration::from_secs(1_700_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How a host behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Host {
+    /// It takes everything.
+    #[default]
+    Good,
+    /// Nobody answers the attempt to connect.
+    Silent,
+    /// It refuses connections.
+    Refuses,
+    /// It takes connections and says nothing.
+    Mute,
+    /// It greets with 554.
+    Unfriendly,
+    /// What it says to each RCPT.
+    Rcpt(u16),
+    /// What it says to each message.
+    Data(u16),
+    /// It hangs up once the message has begun.
+    HangsUp,
+}
+
+struct Link {
+    host: Host,
+    session: server::Session,
+    up: BytesMut,
+    down: BytesMut,
+    recipients: Vec<String>,
+    from: String,
+    text: Vec<u8>,
+    is_cut: bool,
+}
+
+/// Preferences and hosts.
+type Exchangers = Vec<(u16, &'static str)>;
+
+/// A message that arrived.
+#[derive(Debug, PartialEq, Eq)]
+struct Arrived {
+    at: SocketAddr,
+    from: String,
+    to: Vec<String>,
+    text: Vec<u8>,
+}
+
+struct World {
+    now: Duration,
+    queue: Queue,
+    mx: BTreeMap<String, Result<Exchangers, LookupFailure>>,
+    a: BTreeMap<String, Vec<IpAddr>>,
+    hosts: BTreeMap<SocketAddr, Host>,
+    server: server::Config,
+    links: BTreeMap<ConnectionId, Link>,
+    store: BTreeMap<MessageId, (Record, Bytes)>,
+    unreadable: Vec<MessageId>,
+    cannot_store: bool,
+    events: Vec<Event>,
+    arrived: Vec<Arrived>,
+    connected: Vec<SocketAddr>,
+    asked: Vec<String>,
+}
+
+fn world() -> World {
+    World::new(|_| {}, Limits::default())
+}
+
+impl World {
+    fn new(change: impl FnOnce(&mut Config), limits: Limits) -> Self {
+        let mut client = client::Config::default();
+        client.starttls = StartTls::Off;
+        client.name = "crepes.fr".into();
+        let mut config = Config::default();
+        config.host = "crepes.fr".into();
+        config.client = client.into();
+        change(&mut config);
+        let now = Duration::from_secs(50);
+        let mut queue = Queue::new(now, config, limits, [1; 32]);
+        queue.handle_clock(now, UNIX);
+        let mut server = server::Config::default();
+        server.starttls = false;
+        Self {
+            now,
+            queue,
+            mx: BTreeMap::new(),
+            a: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            server,
+            links: BTreeMap::new(),
+            store: BTreeMap::new(),
+            unreadable: Vec::new(),
+            cannot_store: false,
+            events: Vec::new(),
+            arrived: Vec::new(),
+            connected: Vec::new(),
+            asked: Vec::new(),
+        }
+    }
+
+    /// A domain whose exchangers have an address each, 10.0.0.N.
+    fn domain(&mut self, domain: &str, exchangers: &[(u16, &'static str, u8, Host)]) {
+        let mx = exchangers
+            .iter()
+            .map(|(preference, host, ..)| (*preference, *host));
+        self.mx.insert(domain.into(), Ok(mx.collect()));
+        for (_, host, number, behaviour) in exchangers {
+            let address = IpAddr::from([10, 0, 0, *number]);
+            self.a.insert((*host).into(), vec![address]);
+            self.hosts.insert(SocketAddr::new(address, 25), *behaviour);
+        }
+    }
+
+    fn submit(&mut self, envelope: Envelope, text: &str) -> MessageId {
+        let body = Bytes::copy_from_slice(text.as_bytes());
+        let octets = body.len() as u64;
+        let id = self.queue.submit(envelope, octets).unwrap();
+        let record = self.queue.record(id).unwrap();
+        self.store.insert(id, (record, body));
+        id
+    }
+
+    /// Goes on until nothing happens at this time any more.
+    fn settle(&mut self) {
+        for _ in 0..10_000 {
+            let mut progress = false;
+            while let Some(action) = self.queue.poll_action(self.now) {
+                progress = true;
+                self.act(action);
+            }
+            let ids: Vec<_> = self.links.keys().copied().collect();
+            for id in ids {
+                progress |= self.turn(id);
+            }
+            while let Some(event) = self.queue.poll_event() {
+                progress = true;
+                self.events.push(event);
+            }
+            if !progress {
+                return;
+            }
+        }
+        panic!("no rest at {:?}", self.now);
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let of = |id: &ConnectionId| self.queue.connection_timeout(*id);
+        let links = self.links.keys().filter_map(of);
+        links.chain(self.queue.poll_timeout()).min()
+    }
+
+    /// Lets time pass.
+    fn wait(&mut self, until: Duration) {
+        self.settle();
+        for _ in 0..10_000 {
+            let Some(deadline) = self.deadline().filter(|at| *at <= until) else {
+                self.now = until;
+                return;
+            };
+            self.now = self.now.max(deadline);
+            self.queue.handle_timeout(self.now);
+            let ids: Vec<_> = self.links.keys().copied().collect();
+            for id in ids {
+                self.queue.handle_connection_timeout(self.now, id);
+            }
+            self.settle();
+            assert!(
+                self.deadline().is_none_or(|next| next > self.now),
+                "the next deadline is later"
+            );
+        }
+        panic!("timers without end");
+    }
+
+    /// Waits for so long.
+    fn pass(&mut self, time: Duration) {
+        self.wait(self.now + time);
+    }
+
+    fn act(&mut self, action: Action) {
+        let now = self.now;
+        match action {
+            Action::Store { message, .. } | Action::Create { message, .. } if self.cannot_store => {
+                self.queue.handle_store_failed(now, message);
+            }
+            Action::Store { message, record } => {
+                // What was written can be read again.
+                assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
+                self.store.get_mut(&message).unwrap().0 = record;
+                self.queue.handle_stored(now, message);
+            }
+            Action::Create {
+                message,
+                record,
+                body,
+            } => {
+                self.store.insert(message, (record, body));
+                self.queue.handle_stored(now, message);
+            }
+            Action::Remove { message } => {
+                self.store.remove(&message).unwrap();
+            }
+            Action::Exchangers { id, domain } => {
+                self.asked.push(format!("MX {domain}"));
+                let found = match self.mx.get(&domain) {
+                    None => Err(LookupFailure::NoSuchName),
+                    Some(Err(failure)) => Err(*failure),
+                    Some(Ok(found)) => Ok(found
+                        .iter()
+                        .map(|(preference, host)| Exchanger {
+                            preference: *preference,
+                            host: format!("{host}."),
+                        })
+                        .collect()),
+                };
+                self.queue.handle_exchangers(now, id, found);
+            }
+            Action::Addresses { id, host } => {
+                self.asked.push(format!("A {host}"));
+                let found = self.a.get(&host).cloned();
+                self.queue
+                    .handle_addresses(now, id, found.ok_or(LookupFailure::NoSuchName));
+            }
+            Action::Connect { id, to, .. } => {
+                self.connected.push(to);
+                let host = self.hosts.get(&to).copied().unwrap_or(Host::Refuses);
+                match host {
+                    Host::Silent => return,
+                    Host::Refuses => return self.queue.handle_disconnect(now, id),
+                    _ => {}
+                }
+                self.queue.handle_connected(now, id);
+                let limits = server::Limits::default();
+                let session = server::Session::new(now, self.server.clone(), limits);
+                let link = Link {
+                    host,
+                    session,
+                    up: BytesMut::new(),
+                    down: BytesMut::new(),
+                    recipients: Vec::new(),
+                    from: String::new(),
+                    text: Vec::new(),
+                    is_cut: false,
+                };
+                self.links.insert(id, link);
+            }
+            Action::Close { id } => {
+                self.links.remove(&id);
+            }
+            Action::Read {
+                id,
+                message,
+                offset,
+                max,
+            } => match self.store.get(&message) {
+                Some((_, body)) if !self.unreadable.contains(&message) => {
+                    let begin = usize::try_from(offset).unwrap().min(body.len());
+                    let end = body.len().min(begin + max);
+                    let is_end = end == body.len();
+                    let part = body.slice(begin..end);
+                    self.queue.handle_read(now, id, part, is_end);
+                }
+                _ => self.queue.handle_read_failed(now, id),
+            },
+            action => panic!("{action:?}"),
+        }
+    }
+
+    /// One round on a connection.
+    fn turn(&mut self, id: ConnectionId) -> bool {
+        let (now, mut progress) = (self.now, false);
+        let link = self.links.get_mut(&id).unwrap();
+        self.queue.recv(now, id, &mut link.down);
+        while let Some(step) = self.queue.poll_transmit(now, id, 1500) {
+            progress = true;
+            if let Transmit::Data(data) = step {
+                link.up.extend_from_slice(&data);
+            } else {
+                link.session.handle_eof(now);
+            }
+        }
+        if link.is_cut || link.host == Host::Mute {
+            return progress;
+        }
+        if link.host == Host::Unfriendly && !link.session.is_authenticated() {
+            link.down.extend_from_slice(b"554 go away\r\n");
+            link.host = Host::Mute;
+            return true;
+        }
+        while let Ok(Some(event)) = link.session.poll_event(now, &mut link.up) {
+            progress = true;
+            let session = &mut link.session;
+            match event {
+                server::Event::Mail { ask, from, .. } => {
+                    link.recipients.clear();
+                    link.text.clear();
+                    let from = from.mailbox().map(ToString::to_string);
+                    link.from = from.unwrap_or_default();
+                    session.accept(ask).unwrap();
+                }
+                server::Event::Rcpt { ask, to, .. } => {
+                    let code = match (link.host, to.local_part()) {
+                        (_, b"nobody") => 550,
+                        (_, b"busy") => 450,
+                        (Host::Rcpt(code), _) => code,
+                        _ => 250,
+                    };
+                    let reply = Reply::new(code, None, "said the server");
+                    if code == 250 {
+                        link.recipients.push(to.to_string());
+                        session.accept(ask).unwrap();
+                    } else {
+                        session.reject(ask, &reply).unwrap();
+                    }
+                }
+                server::Event::BodyChunk(data) => {
+                    link.text.extend_from_slice(&data);
+                    if link.host == Host::HangsUp {
+                        link.is_cut = true;
+                        self.queue.handle_disconnect(now, id);
+                        self.links.remove(&id);
+                        return true;
+                    }
+                }
+                server::Event::MessageEnd { ask, recipients } => {
+                    let code = match link.host {
+                        Host::Data(code) => code,
+                        _ => 250,
+                    };
+                    let reply = Reply::new(code, None, "said the server");
+                    if code != 250 {
+                        session.reject(ask, &reply).unwrap();
+                        continue;
+                    }
+                    // LMTP: whoever is called full is.
+                    let mut replies = Vec::new();
+                    let mut to = Vec::new();
+                    for recipient in &link.recipients {
+                        let is_full = recipient.starts_with("full");
+                        replies.push(match is_full {
+                            true => Reply::new(452, None, "mailbox full"),
+                            false => reply.clone(),
+                        });
+                        if !is_full {
+                            to.push(recipient.clone());
+                        }
+                    }
+                    assert_eq!(replies.len(), recipients as usize);
+                    session.answer_each(ask, &replies).unwrap();
+                    self.arrived.push(Arrived {
+                        at: *self.connected.last().unwrap(),
+                        from: link.from.clone(),
+                        to,
+                        text: core::mem::take(&mut link.text),
+                    });
+                }
+                _ => {}
+            }
+        }
+        while let Some(step) = link.session.poll_transmit(now, 1500) {
+            progress = true;
+            match step {
+                Transmit::Data(data) => link.down.extend_from_slice(&data),
+                _ => {
+                    self.queue.recv(now, id, &mut link.down);
+                    self.queue.handle_eof(now, id);
+                    link.is_cut = true;
+                }
+            }
+        }
+        self.queue.recv(now, id, &mut link.down);
+        progress
+    }
+
+    fn count(&self, is: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|event| is(event)).count()
+    }
+
+    fn delivered(&self) -> usize {
+        self.count(|it| matches!(it, Event::Delivered { .. }))
+    }
+
+    fn failures(&self) -> Vec<String> {
+        let failures = self.events.iter().filter_map(|event| match event {
+            Event::Failed {
+                recipient, reason, ..
+            } => Some(format!("{recipient} {}", reason.status)),
+            _ => None,
+        });
+        failures.collect()
+    }
+
+    /// Nothing is left anywhere.
+    fn assert_done(&self) {
+        assert!(self.queue.is_empty(), "{:?}", self.queue);
+        assert!(self.store.is_empty());
+        assert_eq!(self.deadline(), None);
+    }
+}
+
+fn mail(to: &[&str]) -> Envelope {
+    let from: Mailbox = "alice@crepes.fr".parse().unwrap();
+    to.iter().fold(Envelope::new(from), |envelope, to| {
+        envelope.to(to.parse().unwrap())
+    })
+}
+
+const TEXT: &str = "Subject: dinner\r\n\r\nDo you like ketchup?\r\n.\r\nHow about pickles?\r\n";
+
+#[test]
+fn a_message_goes_to_the_best_exchanger_and_is_forgotten() {
+    let mut world = world();
+    world.domain(
+        "hamburger.edu",
+        &[
+            (20, "b.example", 2, Host::Good),
+            (10, "a.example", 1, Host::Good),
+        ],
+    );
+    let id = world.submit(mail(&["bob@Hamburger.EDU"]), TEXT);
+    world.settle();
+    assert_eq!(world.asked, ["MX hamburger.edu", "A a.example"]);
+    assert_eq!(world.arrived.len(), 1);
+    assert_eq!(world.arrived[0].at, "10.0.0.1:25".parse().unwrap());
+    assert_eq!(world.arrived[0].text, TEXT.as_bytes());
+    assert_eq!(world.arrived[0].to, ["bob@Hamburger.EDU"]);
+    assert!(matches!(
+        world.events[..],
+        [Event::Delivered { .. }, Event::Finished { message }] if message == id
+    ));
+    world.pass(MINUTE);
+    world.assert_done();
+}
+
+#[test]
+fn the_next_exchanger_and_the_next_address_are_tried_whatever_is_wrong_with_the_first() {
+    for bad in [
+        Host::Refuses,
+        Host::Silent,
+        Host::Mute,
+        Host::Unfriendly,
+        Host::HangsUp,
+    ] {
+        let mut world = world();
+        world.domain(
+            "hamburger.edu",
+            &[(10, "a.example", 1, bad), (20, "b.example", 2, Host::Good)],
+        );
+        let second = IpAddr::from([10, 0, 0, 3]);
+        world.a.get_mut("a.example").unwrap().push(second);
+        world.hosts.insert(SocketAddr::new(second, 25), bad);
+        world.submit(mail(&["bob@hamburger.edu"]), TEXT);
+        world.pass(MINUTE * 30);
+        let tried: Vec<_> = world
+            .connected
+            .iter()
+            .map(|it| it.ip().to_string())
+            .collect();
+        assert_eq!(tried, ["10.0.0.1", "10.0.0.3", "10.0.0.2"], "{bad:?}");
+        assert_eq!(world.delivered(), 1, "{bad:?}");
+        world.assert_done();
+    }
+}
+
+#[test]
+fn exchangers_of_one_preference_are_tried_in_random_order() {
+    let mut firsts = std::collections::BTreeSet::new();
+    for seed in 0..20 {
+        let mut world = world();
+        let config = world.queue.config().clone();
+        world.queue = Queue::new(world.now, config, Limits::default(), [seed; 32]);
+        world.domain(
+            "d.example",
+            &[
+                (10, "a.example", 1, Host::Good),
+                (10, "b.example", 2, Host::Good),
+            ],
+        );
+        world.submit(mail(&["bob@d.example"]), TEXT);
+        world.settle();
+        firsts.insert(world.connected[0]);
+    }
+    assert_eq!(firsts.len(), 2);
+}
+
+#[test]
+fn a_domain_without_exchangers_takes_mail_itself_and_a_literal_asks_nobody() {
+    let mut world = world();
+    world.mx.insert("d.example".into(), Ok(vec![]));
+    world
+        .a
+        .insert("d.example".into(), vec![IpAddr::from([10, 0, 0, 9])]);
+    world
+        .hosts
+        .insert("10.0.0.9:25".parse().unwrap(), Host::Good);
+    world
+        .hosts
+        .insert("[2001:db8::1]:25".parse().unwrap(), Host::Good);
+    world.submit(mail(&["bob@d.example"]), TEXT);
+    world.settle();
+    assert_eq!(world.asked, ["MX d.example", "A d.example"]);
+    world.submit(mail(&["bob@[10.0.0.9]"]), TEXT);
+    world.submit(mail(&["bob@[IPv6:2001:db8::1]"]), TEXT);
+    world.pass(MINUTE);
+    assert_eq!((world.asked.len(), world.delivered()), (2, 3));
+    world.assert_done();
+}
+
+#[test]
+fn what_can_never_be_delivered_bounces_at_once() {
+    type Change = fn(&mut World);
+    let cases: [(&str, &str, Change); 7] = [
+        ("no such domain", "bob@nowhere.example 5.1.2", |_| {}),
+        (
+            "null MX (RFC 7505)",
+            "bob@nowhere.example 5.1.10",
+            |world| {
+                world.mx.insert("nowhere.example".into(), Ok(vec![(0, "")]));
+            },
+        ),
+        (
+            "we are the best exchanger",
+            "bob@nowhere.example 5.4.6",
+            |world| {
+                let exchangers = vec![(10, "crepes.fr"), (20, "worse.example")];
+                world.mx.insert("nowhere.example".into(), Ok(exchangers));
+            },
+        ),
+        (
+            "no exchanger has an address",
+            "bob@nowhere.example 5.4.4",
+            |world| {
+                world
+                    .mx
+                    .insert("nowhere.example".into(), Ok(vec![(10, "gone.example")]));
+            },
+        ),
+        ("550 to RCPT", "bob@nowhere.example 5.0.0", |world| {
+            world.domain("nowhere.example", &[(10, "a.example", 1, Host::Rcpt(550))]);
+        }),
+        ("554 to the message", "bob@nowhere.example 5.0.0", |world| {
+            world.domain("nowhere.example", &[(10, "a.example", 1, Host::Data(554))]);
+        }),
+        ("a literal that is none", "bob@[x:y] 5.1.2", |_| {}),
+    ];
+    for (name, failure, change) in cases {
+        let mut world = world();
+        world.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+        change(&mut world);
+        let to = failure.split(' ').next().unwrap();
+        let id = world.submit(mail(&[to]), TEXT);
+        world.pass(MINUTE);
+        assert_eq!(world.failures(), [failure], "{name}");
+        // The notification arrives, and comes from nobody.
+        assert_eq!(world.arrived.len(), 1, "{name}");
+        let bounce = &world.arrived[0];
+        assert_eq!(bounce.from, "", "{name}");
+        assert_eq!(bounce.to, ["alice@crepes.fr"], "{name}");
+        let text = String::from_utf8(bounce.text.clone()).unwrap();
+        assert!(text.contains("\r\nAction: failed\r\n"), "{name}: {text}");
+        assert!(
+            text.contains("Subject: dinner\r\n"),
+            "{name}: the header came back"
+        );
+        assert!(!text.contains("ketchup"), "{name}: and nothing else");
+        assert_eq!(
+            world.count(|it| matches!(it, Event::Notified { about, .. } if *about == id)),
+            1
+        );
+        world.assert_done();
+    }
+}
+
+#[test]
+fn what_fails_for_now_is_tried_at_growing_intervals_and_bounces_at_its_expiry() {
+    for host in [
+        Host::Refuses,
+        Host::Silent,
+        Host::Rcpt(450),
+        Host::Data(451),
+        Host::HangsUp,
+        Host::Mute,
+        Host::Unfriendly,
+    ] {
+        let mut world = world();
+        world.domain("d.example", &[(10, "a.example", 1, host)]);
+        world.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+        let begin = world.now;
+        world.submit(mail(&["bob@d.example"]), TEXT);
+        world.pass(Duration::from_secs(6 * 86_400));
+        let mut last = begin;
+        let mut gaps = Vec::new();
+        for event in &world.events {
+            if let Event::Delayed { until, .. } = event {
+                gaps.push((*until - last).as_secs() / 60);
+                last = *until;
+            }
+        }
+        assert!(
+            gaps[0] >= 5 && gaps[1] >= 10 && gaps[2] >= 20,
+            "{host:?} {gaps:?}"
+        );
+        assert!(gaps.iter().all(|gap| *gap <= 140), "{host:?} {gaps:?}");
+        assert!((55..80).contains(&gaps.len()), "{host:?} {}", gaps.len());
+        assert_eq!(world.failures(), ["bob@d.example 5.4.7"], "{host:?}");
+        // One warning, and one notification at the end.
+        let actions: Vec<_> = world
+            .arrived
+            .iter()
+            .map(|it| {
+                let text = String::from_utf8(it.text.clone()).unwrap();
+                let line = text.lines().find(|line| line.starts_with("Action: "));
+                line.unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(actions, ["Action: delayed", "Action: failed"], "{host:?}");
+        world.assert_done();
+    }
+}
+
+#[test]
+fn a_server_that_comes_back_gets_what_waited() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Refuses)]);
+    world.submit(mail(&["bob@d.example"]), TEXT);
+    world.pass(MINUTE);
+    let address = "10.0.0.1:25".parse().unwrap();
+    world.hosts.insert(address, Host::Good);
+    world.pass(MINUTE);
+    assert_eq!(world.delivered(), 0, "not before its time");
+    world.queue.flush();
+    world.pass(MINUTE);
+    assert_eq!(world.delivered(), 1, "but when it is told to");
+    world.assert_done();
+}
+
+#[test]
+fn a_lookup_that_fails_for_now_is_no_bounce() {
+    let mut world = world();
+    world
+        .mx
+        .insert("d.example".into(), Err(LookupFailure::TryLater));
+    world.submit(mail(&["bob@d.example"]), TEXT);
+    world.pass(MINUTE);
+    assert_eq!((world.failures().len(), world.queue.len()), (0, 1));
+    world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+    world.pass(MINUTE * 10);
+    assert_eq!(world.delivered(), 1);
+    world.assert_done();
+}
+
+#[test]
+fn recipients_of_one_message_have_each_their_own_fate() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+    world.domain("e.example", &[(10, "b.example", 2, Host::Good)]);
+    world.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+    let to = [
+        "bob@d.example",
+        "nobody@d.example",
+        "busy@d.example",
+        "eve@e.example",
+    ];
+    let id = world.submit(mail(&to), TEXT);
+    world.pass(MINUTE);
+    assert_eq!(world.delivered(), 3, "bob, eve, and Alice's notification");
+    assert_eq!(world.failures(), ["nobody@d.example 5.0.0"]);
+    // Bob and Eve have it, and Alice was told of nobody: whatever happens now, only busy is left.
+    let left: Vec<_> = world.store[&id]
+        .0
+        .recipients
+        .iter()
+        .map(|it| it.0.to_string())
+        .collect();
+    assert_eq!(left, ["busy@d.example"]);
+    let bounce = world.arrived.iter().find(|it| it.from.is_empty()).unwrap();
+    let text = String::from_utf8(bounce.text.clone()).unwrap();
+    assert!(text.contains("Final-Recipient: rfc822; nobody@d.example\r\n"));
+    assert!(text.contains("Remote-MTA: dns; a.example\r\n"));
+    assert!(text.contains("Diagnostic-Code: smtp; 550 said the server\r\n"));
+    assert!(!text.contains("busy@") && !text.contains("bob@"));
+}
+
+#[test]
+fn lmtp_recipients_whose_mailbox_is_full_are_tried_again_and_the_others_are_not() {
+    let mut world = World::new(
+        |config| {
+            let mut client = client::Config::default();
+            client.protocol = Protocol::Lmtp;
+            config.client = client.into();
+            config.smart_host = Some("store.example".into());
+        },
+        Limits::default(),
+    );
+    world.server.protocol = Protocol::Lmtp;
+    world
+        .a
+        .insert("store.example".into(), vec![IpAddr::from([10, 0, 0, 1])]);
+    world
+        .hosts
+        .insert("10.0.0.1:25".parse().unwrap(), Host::Good);
+    world.submit(mail(&["bob@d.example", "full@e.example"]), TEXT);
+    world.pass(MINUTE * 6);
+    assert_eq!(
+        world.asked,
+        ["A store.example", "A store.example"],
+        "no exchangers"
+    );
+    let to: Vec<_> = world.arrived.iter().map(|it| it.to.clone()).collect();
+    assert_eq!(to, [vec!["bob@d.example".to_owned()], vec![]]);
+}
+
+#[test]
+fn one_connection_carries_several_messages_and_is_kept_for_a_moment() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+    for _ in 0..5 {
+        world.submit(mail(&["bob@d.example"]), TEXT);
+    }
+    world.settle();
+    assert_eq!((world.connected.len(), world.arrived.len()), (1, 5));
+    // A sixth comes while the connection is kept.
+    world.pass(Duration::from_secs(1));
+    world.submit(mail(&["bob@d.example"]), TEXT);
+    world.settle();
+    assert_eq!((world.connected.len(), world.arrived.len()), (1, 6));
+    // And a seventh after it was closed.
+    world.pass(MINUTE);
+    assert!(world.links.is_empty(), "QUIT was said");
+    world.submit(mail(&["bob@d.example"]), TEXT);
+    world.pass(MINUTE);
+    assert_eq!((world.connected.len(), world.arrived.len()), (2, 7));
+    assert_eq!(world.queue.stats().reused, 5);
+    world.assert_done();
+}
+
+#[test]
+fn limits_of_transactions_and_connections_hold() {
+    let mut limits = Limits::default();
+    limits.max_recipients_at_once = 2;
+    limits.max_messages_at_once = 3;
+    limits.max_connections = 2;
+    limits.max_messages = 12;
+    let mut world = World::new(|_| {}, limits);
+    for number in 1..=5 {
+        let host: &'static str = ["a", "b", "c", "d", "e"][usize::from(number) - 1];
+        let domain = format!("{host}.example");
+        world.domain(&domain, &[(10, host, number, Host::Good)]);
+    }
+    // Seven recipients in four transactions, over two connections.
+    let to: Vec<String> = (0..7)
+        .map(|number| format!("u{number}@a.example"))
+        .collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    world.submit(mail(&to), TEXT);
+    world.pass(MINUTE);
+    let sizes: Vec<_> = world.arrived.iter().map(|it| it.to.len()).collect();
+    assert_eq!(sizes, [2, 2, 2, 1]);
+    assert_eq!(world.connected.len(), 2);
+    world.assert_done();
+    // Five destinations, two at a time.
+    for domain in ["a", "b", "c", "d", "e"] {
+        world.submit(mail(&[&format!("bob@{domain}.example")]), TEXT);
+    }
+    for _ in 0..50 {
+        if let Some(action) = world.queue.poll_action(world.now) {
+            world.act(action);
+        }
+        assert!(world.links.len() <= 2);
+    }
+    world.pass(MINUTE);
+    assert_eq!(world.arrived.len(), 9);
+    world.assert_done();
+    for _ in 0..12 {
+        world.queue.submit(mail(&["bob@a.example"]), 1).unwrap();
+    }
+    assert_eq!(
+        world.queue.submit(mail(&["bob@a.example"]), 1),
+        Err(UsageError::QueueFull { limit: 12 })
+    );
+}
+
+#[test]
+fn a_message_without_a_possible_recipient_is_not_taken() {
+    let mut world = world();
+    for to in [&[][..], &["postmaster"]] {
+        assert_eq!(
+            world.queue.submit(mail(to), 1),
+            Err(UsageError::InvalidValue)
+        );
+    }
+    let many = vec!["bob@d.example"; 1001];
+    assert_eq!(
+        world.queue.submit(mail(&many), 1),
+        Err(UsageError::InvalidValue)
+    );
+    assert!(world.queue.is_empty());
+}
+
+#[test]
+fn row_20_what_comes_from_nobody_bounces_to_nobody() {
+    let mut world = world();
+    let envelope = Envelope::new(ReversePath::Null).to("bob@nowhere.example".parse().unwrap());
+    world.submit(envelope, TEXT);
+    world.pass(MINUTE);
+    assert_eq!(world.failures().len(), 1);
+    assert_eq!(world.queue.stats().notifications, 0);
+    world.assert_done();
+}
+
+#[test]
+fn notifications_come_as_dsn_asks_for_them() {
+    let never = Notify::Never;
+    let delay = Notify::When {
+        success: false,
+        failure: false,
+        delay: true,
+    };
+    let success = Notify::When {
+        success: true,
+        failure: false,
+        delay: false,
+    };
+    for (notify, expected) in [
+        (Some(never), [0, 0, 0]),
+        (Some(delay), [0, 1, 0]),
+        (Some(success), [0, 0, 1]),
+        (None, [1, 1, 0]),
+    ] {
+        let count = |host: Host| {
+            let mut world = world();
+            world.domain("d.example", &[(10, "a.example", 1, host)]);
+            world.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+            let mut envelope = mail(&["bob@d.example"]);
+            envelope.recipients[0].1.notify = notify;
+            world.submit(envelope, TEXT);
+            world.pass(MINUTE * 60 * 12);
+            world.queue.stats().notifications
+        };
+        let found = [
+            count(Host::Rcpt(550)),
+            count(Host::Rcpt(450)),
+            count(Host::Good),
+        ];
+        assert_eq!(found, expected, "{notify:?}");
+    }
+}
+
+#[test]
+fn nothing_is_lost_wherever_the_queue_is_restarted() {
+    // After each number of actions the queue is thrown away and made again from what was stored.
+    for steps in 0..60 {
+        let mut world = world();
+        world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+        world.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+        world.submit(mail(&["bob@d.example", "nobody@d.example"]), TEXT);
+        for _ in 0..steps {
+            if let Some(action) = world.queue.poll_action(world.now) {
+                world.act(action);
+            }
+            let ids: Vec<_> = world.links.keys().copied().collect();
+            for id in ids {
+                world.turn(id);
+            }
+        }
+        let config = world.queue.config().clone();
+        world.queue = Queue::new(world.now, config, Limits::default(), [2; 32]);
+        world.queue.handle_clock(world.now, UNIX);
+        world.links.clear();
+        for (id, (record, _)) in world.store.clone() {
+            let record = Record::decode(&record.encode()).unwrap();
+            world.queue.restore(id, record).unwrap();
+        }
+        world.pass(MINUTE);
+        let bobs = world.arrived.iter().filter(|it| it.to == ["bob@d.example"]);
+        let bounces = world.arrived.iter().filter(|it| it.from.is_empty());
+        let (bobs, bounces) = (bobs.count(), bounces.count());
+        assert!((1..=2).contains(&bobs), "{steps}: {bobs}");
+        assert!((1..=2).contains(&bounces), "{steps}: {bounces}");
+        world.assert_done();
+    }
+}
+
+#[test]
+fn a_message_that_is_restored_late_has_not_grown_younger() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Rcpt(450))]);
+    world.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+    let id = MessageId(7);
+    let envelope = mail(&["bob@d.example"]);
+    let record = Record {
+        arrived: UNIX.as_secs() - 6 * 86_400,
+        octets: 3,
+        from: envelope.from,
+        params: envelope.params,
+        recipients: envelope.recipients,
+    };
+    world
+        .store
+        .insert(id, (record.clone(), Bytes::from_static(b"x\r\n")));
+    world.queue.restore(id, record.clone()).unwrap();
+    assert_eq!(
+        world.queue.restore(id, record),
+        Err(UsageError::InvalidValue)
+    );
+    world.pass(MINUTE);
+    assert_eq!(world.failures(), ["bob@d.example 5.4.7"]);
+    let next = world.queue.submit(mail(&["bob@d.example"]), 1).unwrap();
+    assert!(next > MessageId(7), "names are not used twice");
+}
+
+#[test]
+fn what_cannot_be_stored_is_not_sent_and_what_cannot_be_read_is_put_off() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+    world.cannot_store = true;
+    world.submit(mail(&["bob@d.example"]), TEXT);
+    world.settle();
+    assert!(world.queue.is_empty() && world.connected.is_empty());
+    world.cannot_store = false;
+    world.store.clear();
+    let id = world.submit(mail(&["bob@d.example"]), TEXT);
+    world.unreadable.push(id);
+    world.pass(MINUTE);
+    assert_eq!(
+        (world.arrived.len(), world.connected.len()),
+        (0, 1),
+        "and not in a loop"
+    );
+    world.unreadable.clear();
+    world.pass(MINUTE * 10);
+    assert_eq!(world.delivered(), 1);
+    world.assert_done();
+}
+
+#[test]
+fn octets_that_no_server_takes_bounce_and_do_not_block_what_is_behind_them() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+    world.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+    world.submit(mail(&["bob@d.example"]), "Subject: x\r\n\r\na\0b\r\n");
+    world.submit(mail(&["bob@d.example"]), TEXT);
+    world.pass(MINUTE);
+    assert_eq!(world.failures(), ["bob@d.example 5.6.0"]);
+    assert_eq!(
+        world.arrived.len(),
+        2,
+        "the other one, and the notification"
+    );
+    world.assert_done();
+}
+
+#[test]
+fn what_the_next_server_cannot_take_bounces() {
+    for (change, status) in [
+        (
+            (|it: &mut Envelope| it.params.body = Some(BodyType::BinaryMime)) as fn(&mut _),
+            "5.6.3",
+        ),
+        (|it| it.params.require_tls = true, "5.7.30"),
+    ] {
+        let mut world = world();
+        world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+        world.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+        let mut envelope = mail(&["bob@d.example"]);
+        change(&mut envelope);
+        world.submit(envelope, TEXT);
+        world.settle();
+        assert_eq!(world.failures(), [format!("bob@d.example {status}")]);
+    }
+}
+
+#[test]
+fn large_messages_are_read_piece_by_piece() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+    let text = "..dots and lines\r\n".repeat(20_000);
+    world.submit(mail(&["bob@d.example"]), &text);
+    world.settle();
+    assert_eq!(world.arrived[0].text, text.as_bytes());
+}
+
+#[test]
+fn row_54_a_notification_holds_what_it_is_told_and_no_line_more() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Rcpt(550))]);
+    world.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+    let mut envelope = mail(&["\"a\\\"b\"@d.example"]);
+    envelope.params.envid = Some("x y=z".into());
+    envelope.params.ret = Some(Ret::Full);
+    let text = "Subject: x\nBcc: a\rb\n\n--report-\n.\nSm\u{f6}rg\n";
+    world.submit(envelope, text);
+    world.pass(MINUTE);
+    let bounce = world.arrived.iter().find(|it| it.from.is_empty()).unwrap();
+    let text = String::from_utf8(bounce.text.clone()).unwrap();
+    assert!(text.is_ascii());
+    assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "{text:?}");
+    assert!(text.lines().all(|line| line.len() <= 998));
+    assert!(text.contains("Original-Envelope-Id: x y=z\r\n"));
+    assert!(text.contains(
+        "Content-Type: message/rfc822\r\n\r\nSubject: x\r\nBcc: a b\r\n\r\n--report-\r\n.\r\n"
+    ));
+    assert!(text.starts_with("Date: Tue, 14 Nov 2023 22:13:"), "{text}");
+    // Three parts between their boundaries, and one end.
+    let boundary = text
+        .split("boundary=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    assert_eq!(text.matches(&format!("\r\n--{boundary}\r\n")).count(), 3);
+    assert!(text.ends_with(&format!("\r\n--{boundary}--\r\n")));
+}
+
+#[test]
+fn a_server_cannot_write_into_a_notification() {
+    // The reply goes through the client, as a hostile server would send it.
+    let mut queue = world();
+    queue.domain("crepes.fr", &[(10, "mx.crepes.fr", 7, Host::Good)]);
+    queue
+        .mx
+        .insert("evil.example".into(), Ok(vec![(1, "evil")]));
+    queue
+        .a
+        .insert("evil".into(), vec![IpAddr::from([10, 0, 0, 66])]);
+    queue.submit(mail(&["bob@evil.example"]), TEXT);
+    let mut id = None;
+    while id.is_none() {
+        match queue.queue.poll_action(queue.now).unwrap() {
+            Action::Connect { id: it, .. } => id = Some(it),
+            action => queue.act(action),
+        }
+    }
+    let (id, now) = (id.unwrap(), queue.now);
+    queue.queue.handle_connected(now, id);
+    let long = "x".repeat(1500);
+    let lines = [
+        "220 x\r\n".to_owned(),
+        "250 x\r\n".to_owned(),
+        "250 ok\r\n".to_owned(),
+        format!(
+            "550-\x1b[31mred\x07\t{long}\r\n550-Action: delivered\r\n550-\r\n550 --report-0\r\n"
+        ),
+    ];
+    for line in lines {
+        while queue.queue.poll_transmit(now, id, 1500).is_some() {}
+        queue
+            .queue
+            .recv(now, id, &mut BytesMut::from(line.as_str()));
+    }
+    queue.pass(MINUTE);
+    let bounce = queue.arrived.iter().find(|it| it.from.is_empty()).unwrap();
+    let text = String::from_utf8(bounce.text.clone()).unwrap();
+    assert!(!text.contains(['\x1b', '\x07']));
+    assert_eq!(text.matches("\r\nAction: ").count(), 1, "{text}");
+    assert!(text.lines().all(|line| line.len() <= 200), "{text}");
+}
+
+#[test]
+fn facts_about_what_is_gone_change_nothing() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+    let id = world.submit(mail(&["bob@d.example"]), TEXT);
+    let mut old = VecDeque::new();
+    for _ in 0..100 {
+        if let Some(action) = world.queue.poll_action(world.now) {
+            match &action {
+                Action::Exchangers { id, .. } => old.push_back(Old::Exchangers(*id)),
+                Action::Addresses { id, .. } => old.push_back(Old::Addresses(*id)),
+                Action::Connect { id, .. } => old.push_back(Old::Connection(*id)),
+                Action::Read { id, .. } => old.push_back(Old::Read(*id)),
+                _ => {}
+            }
+            world.act(action);
+        }
+        let ids: Vec<_> = world.links.keys().copied().collect();
+        for id in ids {
+            world.turn(id);
+        }
+    }
+    world.pass(MINUTE);
+    world.assert_done();
+    let stats = world.queue.stats();
+    let now = world.now;
+    for old in old {
+        match old {
+            Old::Exchangers(id) => world.queue.handle_exchangers(now, id, Ok(vec![])),
+            Old::Addresses(id) => world.queue.handle_addresses(now, id, Ok(vec![])),
+            Old::Read(id) => world
+                .queue
+                .handle_read(now, id, Bytes::from_static(b"x"), true),
+            Old::Connection(id) => {
+                world.queue.handle_connected(now, id);
+                world.queue.recv(now, id, &mut BytesMut::from("220 x\r\n"));
+                world.queue.handle_eof(now, id);
+                world.queue.handle_disconnect(now, id);
+                world.queue.handle_connection_timeout(now, id);
+                assert_eq!(world.queue.poll_transmit(now, id, 100), None);
+                assert!(world.queue.is_closed(id) && !world.queue.wants_read(id));
+            }
+        }
+    }
+    world.queue.handle_stored(now, id);
+    world.queue.handle_store_failed(now, id);
+    assert_eq!(
+        (world.queue.stats(), world.queue.poll_action(now)),
+        (stats, None)
+    );
+}
+
+enum Old {
+    Exchangers(proto_mail::smtp::queue::LookupId),
+    Addresses(proto_mail::smtp::queue::LookupId),
+    Connection(ConnectionId),
+    Read(proto_mail::smtp::queue::ReadId),
+}
+
+#[test]
+fn r2_time_that_runs_backwards_stands_still() {
+    let mut world = world();
+    world.domain("d.example", &[(10, "a.example", 1, Host::Refuses)]);
+    world.submit(mail(&["bob@d.example"]), TEXT);
+    world.settle();
+    let deadline = world.queue.poll_timeout().unwrap();
+    world.queue.handle_timeout(Duration::ZERO);
+    assert_eq!(world.queue.poll_timeout(), Some(deadline));
+    assert_eq!(world.queue.poll_action(Duration::ZERO), None);
+}
