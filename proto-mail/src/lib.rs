@@ -1,4 +1,4 @@
-//! Mail protocols as Sans-I/O state machines, client and server: SMTP, LMTP, POP3, and SASL.
+//! Mail as Sans-I/O state machines, client and server: SMTP, LMTP, POP3, SASL, and messages.
 //!
 //! A machine here is a plain value. It opens no socket, reads no clock and starts no thread: you
 //! give it the octets that arrived and the time that it is, and it gives you events, octets to
@@ -95,6 +95,7 @@
 //! | [`smtp`] | client and server | RFC 5321, 2033, 1870, 6152, 6531, 2920, 3030, 3207, 4954, 2034, 3461 |
 //! | [`pop3`] | client and server | RFC 1939, 2449, 2595, 3206, 5034, 6856 |
 //! | [`sasl`] | both sides of PLAIN, CRAM-MD5, SCRAM, OAUTHBEARER, XOAUTH2 | RFC 4616, 2195, 5802, 7677, 7628 |
+//! | [`message`] | read in one pass and bounded memory, written safely | RFC 5322, 6532, 2045 to 2047, 2183, 2231; 3501 and 9051 for what IMAP asks |
 //! | [`dot`], [`mod@line`] | dot-stuffing and bounded lines, which both protocols need | |
 //!
 //! Of POP3 all commands are there: USER, PASS, APOP, AUTH, STLS, CAPA, UTF8, LANG, STAT, LIST,
@@ -108,13 +109,13 @@
 //! DELIVERBY, FUTURERELEASE, MT-PRIORITY, RRVS and REQUIRETLS are read and written; what they ask
 //! for is the embedder's to do.
 //!
-//! AUTH carries the messages of any mechanism. There is no outgoing queue, no parser for messages
-//! and no IMAP yet.
+//! AUTH carries the messages of any mechanism. There is no IMAP yet.
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! |---|---|---|
+//! | `charset` | yes | all charsets of the WHATWG encoding standard (encoding_rs); without it [`message`] reads UTF-8, US-ASCII and ISO-8859-1 |
 //! | `std` | yes | the `std` features of the dependencies; this crate needs `core` and `alloc` only |
 
 #![no_std]
