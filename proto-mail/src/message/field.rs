@@ -5,6 +5,7 @@ use super::date::{DateError, DateTime};
 use super::encoded_word;
 use super::name::FieldName;
 use super::params::{ContentType, Disposition};
+use super::received::{self, Received};
 use super::repairs::Repairs;
 use super::{date, id};
 use alloc::borrow::Cow;
@@ -137,6 +138,38 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn message_ids(&self) -> Vec<String> {
         id::parse(self.raw_value())
+    }
+
+    /// The value as texts between commas, encoded words decoded: of `Keywords` (RFC 5322 section 3.6.5).
+    #[must_use]
+    pub fn phrases(&self) -> Vec<String> {
+        let value = self.unfolded();
+        let mut phrases = Vec::new();
+        let mut start = 0;
+        let mut is_quoted = false;
+        for (at, octet) in value.iter().enumerate() {
+            match octet {
+                b'"' => is_quoted = !is_quoted,
+                b',' if !is_quoted => {
+                    phrases.push(encoded_word::decode(
+                        value.get(start..at).unwrap_or_default().trim_ascii(),
+                    ));
+                    start = at.saturating_add(1);
+                }
+                _ => {}
+            }
+        }
+        phrases.push(encoded_word::decode(
+            value.get(start..).unwrap_or_default().trim_ascii(),
+        ));
+        phrases.retain(|phrase| !phrase.is_empty());
+        phrases
+    }
+
+    /// The value as a trace: who gave the message to whom (RFC 5321 section 4.4).
+    #[must_use]
+    pub fn received(&self) -> Received {
+        received::parse(self.raw_value())
     }
 
     /// The value as a media type with parameters; nothing when it cannot be read.

@@ -182,3 +182,89 @@ fn text_is_read_as_mail_parser_reads_it() {
         json!(field.text())
     });
 }
+
+#[test]
+fn lists_are_read_as_mail_parser_reads_them() {
+    let folds = "RFC 5322 section 2.2.3: unfolding takes out line ends and leaves white space";
+    compare("list.json", &[("multi \r\n list", folds)], |field| {
+        json!(field.phrases())
+    });
+}
+
+#[test]
+fn traces_are_read_as_mail_parser_reads_them() {
+    let mut wrong = Vec::new();
+    let rows = rows("received.json");
+    let many = rows.len();
+    if many == 0 {
+        return;
+    }
+    for (header, expected) in rows {
+        let raw = format!("Received: {header}");
+        let received = Field::parse(raw.as_bytes()).unwrap().received();
+        let host = |value: &Value| {
+            let host = value.get("Name").or(value.get("IpAddr"));
+            host.and_then(Value::as_str).map(str::to_owned)
+        };
+        let word = |value: &Value| value.as_str().map(str::to_owned);
+        for (what, ours, theirs) in [
+            ("from", &received.from, host(&expected["from"])),
+            ("by", &received.by, host(&expected["by"])),
+            ("id", &received.id, word(&expected["id"])),
+            ("for", &received.recipient, word(&expected["for_"])),
+            ("via", &received.via, word(&expected["via"])),
+        ] {
+            if *ours != theirs {
+                wrong.push(format!("{what} {ours:?} {theirs:?} of {header:.60}"));
+            }
+        }
+        let year = received.date.map(|date| u64::from(date.year()));
+        if year != expected["date"]["year"].as_u64() {
+            wrong.push(format!(
+                "date {year:?} {} of {header:.60}",
+                expected["date"]
+            ));
+        }
+    }
+    // What we read in another way, by the front of the line that says so.
+    let differences = [
+        ("id Some(\"EE/20", "a slash may stand in an id"),
+        ("id Some(\"52/92", "a slash may stand in an id"),
+        (
+            "date Some(2004)",
+            "RFC 5322 section 4.3: years of two digits are of 1950 to 2049",
+        ),
+        ("date Some(2003)", "the same"),
+        ("date Some(2005)", "a date in the form of asctime"),
+        (
+            "for None Some(\"asrg",
+            "what stands behind the date is no clause",
+        ),
+        (
+            "date None {\"day\":21",
+            "`_` in front of the name of a day makes it none",
+        ),
+        ("date None {\"day\":2,", "a date in a form that no RFC has"),
+        (
+            "from None Some(\"username",
+            "what stands in a comment is no clause",
+        ),
+    ];
+    for (listed, _) in differences {
+        assert!(
+            wrong.iter().any(|what| what.starts_with(listed)),
+            "{listed} is no difference any more"
+        );
+    }
+    wrong.retain(|what| {
+        !differences
+            .iter()
+            .any(|(listed, _)| what.starts_with(listed))
+    });
+    assert!(
+        wrong.is_empty(),
+        "{} in {many}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

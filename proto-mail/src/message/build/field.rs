@@ -104,7 +104,7 @@ fn encoded_words(text: &str) -> Words {
         |octet: u8| octet.is_ascii_alphanumeric() || b"!*+-/".contains(&octet) || octet == b' ';
     let escaped = text.bytes().filter(|octet| !is_q_char(*octet)).count();
     let q_len = text.len().saturating_add(escaped.saturating_mul(2));
-    let is_q = q_len.saturating_mul(3) <= text.len().saturating_mul(4);
+    let is_q = q_len <= text.len().div_ceil(3).saturating_mul(4);
     let room = MAX_WORD.saturating_sub("=?utf-8?q??=".len());
     let mut words = Words::new();
     let mut word = String::new();

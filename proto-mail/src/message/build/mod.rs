@@ -234,7 +234,7 @@ impl Body {
 ///     String::from_utf8(message).unwrap(),
 ///     "From: Alice <alice@crepes.fr>\r\n\
 ///      To: =?utf-8?q?B=C3=B6b?= <bob@hamburger.edu>\r\n\
-///      Subject: =?utf-8?q?Ketchup=E2=80=A6=3F?=\r\n\
+///      Subject: =?utf-8?b?S2V0Y2h1cOKApj8=?=\r\n\
 ///      Date: Fri, 21 Nov 1997 09:55:06 -0600\r\n\
 ///      Message-ID: <1@crepes.fr>\r\n\
 ///      MIME-Version: 1.0\r\n\
