@@ -414,9 +414,16 @@ fn days(year: u16, month: u8, day: u8) -> i64 {
 
 /// The date of a day since 1970.
 fn civil(days: i64) -> Option<(u16, u8, u8)> {
-    // The inverse of `days`: the estimate of the year is off by one at most.
-    let estimate = days.div_euclid(366).saturating_add(1970);
-    let mut year = u16::try_from(estimate).ok().filter(|year| *year >= 1900)?;
+    // The inverse of `days`, from a year that is not too late: no year has fewer than 365 days or more
+    // than 366.
+    let estimate = days
+        .div_euclid(366)
+        .min(days.div_euclid(365))
+        .saturating_add(1970);
+    let mut year = u16::try_from(estimate.max(1900)).ok()?;
+    if self::days(year, 1, 1) > days {
+        return None;
+    }
     while self::days(year.checked_add(1)?, 1, 1) <= days {
         year = year.checked_add(1)?;
     }
