@@ -184,32 +184,34 @@ impl<'a> Field<'a> {
         Disposition::parse(self.raw_value())
     }
 
-    /// Looks at each octet once; more closely where something is odd.
+    /// Looks at each octet; more closely where something is odd, or folded.
     pub(super) fn inspect(&self) -> Repairs {
-        let (mut all, mut nul, mut cr, mut lf) = (0_u8, 0_usize, 0_usize, 0_usize);
-        for &octet in self.raw {
-            all |= octet;
-            nul = nul.wrapping_add(usize::from(octet == 0));
-            cr = cr.wrapping_add(usize::from(octet == b'\r'));
-            lf = lf.wrapping_add(usize::from(octet == b'\n'));
-        }
-        let is_plain = all < 128 && nul == 0 && cr == 1 && lf == 1 && self.raw.ends_with(b"\r\n");
+        let is_plain = match self.raw {
+            [line @ .., b'\r', b'\n'] => {
+                memchr::memchr3(b'\r', b'\n', 0, line).is_none() && line.is_ascii()
+            }
+            _ => false,
+        };
         if is_plain {
             return Repairs::NONE;
         }
-        self.inspect_closely(nul > 0)
+        self.inspect_closely()
     }
 
-    fn inspect_closely(&self, has_nul: bool) -> Repairs {
+    fn inspect_closely(&self) -> Repairs {
         let mut repairs = Repairs::NONE;
-        if core::str::from_utf8(self.raw).is_err() {
+        if !self.raw.is_ascii() && core::str::from_utf8(self.raw).is_err() {
             repairs.insert(Repairs::EIGHT_BIT_HEADER);
         }
-        if has_nul {
+        if memchr::memchr(0, self.raw).is_some() {
             repairs.insert(Repairs::NUL);
         }
         let mut is_first = true;
-        for line in self.raw.split_inclusive(|octet| *octet == b'\n') {
+        let mut rest = self.raw;
+        while !rest.is_empty() {
+            let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |lf| lf.saturating_add(1));
+            let (line, after) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+            rest = after;
             let text = match line {
                 [text @ .., b'\r', b'\n'] => text,
                 [text @ .., b'\n'] => {

@@ -247,6 +247,16 @@ impl ContentType {
 
     /// Type and subtype as they stand there.
     pub(super) fn essence(value: &[u8]) -> Option<(&[u8], &[u8])> {
+        // Nearly all are `type/subtype` and a semicolon or the end.
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
+        let plain = value.get(..end).unwrap_or_default().trim_ascii();
+        if let Some(slash) = memchr::memchr(b'/', plain) {
+            let (kind, rest) = plain.split_at_checked(slash)?;
+            let subtype = rest.get(1..).unwrap_or_default();
+            if is_token(kind) && is_token(subtype) {
+                return Some((kind, subtype));
+            }
+        }
         let mut lexer = Lexer::mime(value);
         let Token::Atom(first) = lexer.next_word()? else {
             return None;
