@@ -283,6 +283,14 @@ impl ContentType {
         (is_token(kind) && is_token(subtype)).then_some((kind, subtype))
     }
 
+    /// [`boundary`](Self::boundary) of a value, without reading the rest where all of it is plain.
+    pub(super) fn boundary_of(value: &[u8]) -> Option<Vec<u8>> {
+        match plain_boundary(value) {
+            Some(boundary) => Some(boundary.to_owned()),
+            None => Self::parse(value)?.boundary().map(<[u8]>::to_owned),
+        }
+    }
+
     /// The type, in lower case.
     #[must_use]
     pub fn kind(&self) -> &str {
@@ -356,6 +364,29 @@ fn is_token(text: &[u8]) -> bool {
         && text.iter().all(|octet| {
             (octet.is_ascii_graphic() && !b"()<>@,;:\\\"[]?=".contains(octet)) || *octet >= 128
         })
+}
+
+/// The boundary of a value in which nothing is odd: no comments, escapes, pieces, encoded words, and quotes
+/// only around whole values.
+fn plain_boundary(value: &[u8]) -> Option<&[u8]> {
+    if memchr::memchr3(b'(', b'\\', b'*', value).is_some() {
+        return None;
+    }
+    let mut found = None;
+    for param in value.split(|octet| *octet == b';').skip(1) {
+        let at = memchr::memchr(b'=', param)?;
+        let (name, rest) = param.split_at_checked(at)?;
+        let text = rest.get(1..)?.trim_ascii();
+        let text = match text {
+            [b'"', inner @ .., b'"'] if memchr::memchr(b'"', inner).is_none() => inner,
+            text if is_token(text) => text,
+            _ => return None,
+        };
+        if found.is_none() && name.trim_ascii().eq_ignore_ascii_case(b"boundary") {
+            found = Some(text.trim_ascii_end());
+        }
+    }
+    found.filter(|boundary| !boundary.is_empty())
 }
 
 /// A piece of a parameter as it stands there.
@@ -575,4 +606,38 @@ fn param(name: String, pieces: &[Piece<'_>]) -> Param {
         }
     }
     param
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_to_a_boundary_is_the_long_one() {
+        for value in [
+            "multipart/mixed; boundary=a",
+            "multipart/mixed;boundary=\"a b\"; charset=x",
+            "multipart/mixed; BOUNDARY = \"a;b\"",
+            "multipart/mixed; boundary=\"a\\\"b\"",
+            "multipart/mixed; boundary*0=a; boundary*1=b",
+            "multipart/mixed; boundary=a; boundary=b",
+            "multipart/mixed; x=y boundary=b",
+            "multipart/mixed; boundary=a/b:c",
+            "multipart/mixed; boundary=\"\"",
+            "multipart/mixed; boundary=",
+            "multipart/mixed; boundary=\"a \"",
+            "multipart/mixed; boundary=\"a",
+            "multipart/mixed; boundary==?utf-8?q?a?=",
+            "multipart/mixed; boundary=\"=?utf-8?q?a?=\"",
+            "multipart/mixed boundary=a",
+            "multipart/mixed; name=\"x; boundary=y\"; boundary=z",
+        ] {
+            let long = ContentType::parse(value.as_bytes()).unwrap();
+            assert_eq!(
+                ContentType::boundary_of(value.as_bytes()).as_deref(),
+                long.boundary(),
+                "{value}"
+            );
+        }
+    }
 }

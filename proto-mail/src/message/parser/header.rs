@@ -305,8 +305,7 @@ impl Parser {
                 }
                 Some(Some((kind, subtype))) if kind.eq_ignore_ascii_case(b"multipart") => {
                     is_digest = subtype.eq_ignore_ascii_case(b"digest");
-                    let found = ContentType::parse(&self.content_type)
-                        .and_then(|parsed| parsed.boundary().map(<[u8]>::to_vec));
+                    let found = ContentType::boundary_of(&self.content_type);
                     match found {
                         None => repairs.insert(Repairs::NO_BOUNDARY),
                         Some(found) if found.len() > self.limits.max_boundary => {
