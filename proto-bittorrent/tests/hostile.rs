@@ -1299,3 +1299,69 @@ fn a_head_that_others_would_read_otherwise_is_refused() {
     let outcome = server.poll_event(NOW, &mut BytesMut::from(&mixed[..]));
     assert_eq!(outcome, Err(http::ServerError::Head));
 }
+
+#[test]
+fn a_completion_during_an_announce_is_announced_after_it() {
+    let announce = Announce::new(Sha1Hash([1; 20]), PeerId([2; 20]), 1);
+    let tiers = [["http://a.example/announce"]];
+    for rounds_before in 0..2 {
+        let config = AnnouncerConfig::default();
+        let mut announcer = Announcer::new(NOW, config, announce.clone(), tiers, [1; 32]);
+        announcer.start();
+        let mut now = NOW;
+        for _ in 0..rounds_before {
+            let Some(Action::Announce { id, .. }) = announcer.poll_action(now) else {
+                panic!("nothing to announce")
+            };
+            announcer.handle_announced(now, id, Announced::default());
+            now = announcer.poll_timeout().unwrap();
+            announcer.handle_timeout(now);
+        }
+        let Some(Action::Announce { id, .. }) = announcer.poll_action(now) else {
+            panic!("nothing to announce")
+        };
+        announcer.complete();
+        announcer.handle_announced(now, id, Announced::default());
+        let Some(Action::Announce { id, announce, .. }) = announcer.poll_action(now) else {
+            panic!("the completion was forgotten")
+        };
+        assert_eq!(announce.event, AnnounceEvent::Completed);
+        announcer.handle_announced(now, id, Announced::default());
+        announcer.complete();
+        assert!(announcer.poll_action(now).is_none(), "once");
+    }
+}
+
+#[test]
+fn haves_before_the_metadata_cost_what_they_add() {
+    let unknown = Torrent::new(torrent().info_hash);
+    let config = Config::new(PeerId([7; 20]));
+    let mut machine = Connection::outgoing(NOW, config, Limits::default(), unknown);
+    feed_octets(&mut machine, &mut hello(all()));
+    drain(&mut machine);
+    let mut input = BytesMut::new();
+    for piece in 0..200_000 {
+        Message::Have { piece }.encode(&mut input);
+    }
+    let measured =
+        allocation_counter::measure(
+            || {
+                while let Ok(Some(_)) = machine.poll_event(NOW, &mut input) {}
+            },
+        );
+    assert_eq!(machine.peer_pieces().count(), 200_000);
+    assert!(measured.count_total < 100, "{measured:?}");
+}
+
+#[test]
+fn a_document_costs_one_allocation() {
+    let torrent = v1(&[(&[b"a", b"b"], 5), (&[b"c"], 7)], 1);
+    let packet = b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:y1:qe";
+    for document in [&torrent[..], packet] {
+        let measured = allocation_counter::measure(|| {
+            let doc = Doc::parse(document, Mode::Strict, &Default::default());
+            assert!(doc.is_ok_and(|doc| doc.root().entries().count() > 0));
+        });
+        assert_eq!(measured.count_total, 1);
+    }
+}

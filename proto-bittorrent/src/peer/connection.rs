@@ -397,7 +397,8 @@ impl Connection {
     /// True when the connection can be dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shutdown_sent && self.state == State::Disconnected && self.events.is_empty()
+        let is_over = self.shutdown_sent && self.state == State::Disconnected;
+        is_over && self.events.is_empty() && self.error.is_none()
     }
 
     /// What the peer has, as far as it said.
