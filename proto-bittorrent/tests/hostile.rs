@@ -1365,3 +1365,34 @@ fn a_document_costs_one_allocation() {
         assert_eq!(measured.count_total, 1);
     }
 }
+
+#[test]
+fn a_block_beyond_the_end_of_a_short_piece_is_in_no_torrent() {
+    use proto_bittorrent::metainfo::{Draft, Versions};
+    for versions in [Versions::V1, Versions::V2, Versions::Hybrid] {
+        let mut draft = Draft::new("folder", 16 * 1024, versions).unwrap();
+        for (name, len) in [("a", 20_000), ("b", 5_u64)] {
+            let mut file = draft.file(&[name], len).unwrap();
+            file.update(&vec![1; len as usize]);
+            file.finish().unwrap();
+        }
+        let torrent = parse(&draft.finish().unwrap()).unwrap();
+        let last = torrent.piece_count() - 1;
+        let len = torrent.len_of_piece(last);
+        assert!(len < 16 * 1024);
+        assert!(torrent.contains_block(Block::new(last, 0, len)));
+        for wrong in [
+            Block::new(last, 0, len + 1),
+            Block::new(last, 1, len),
+            Block::new(last, 0, 0),
+            Block::new(last, u32::MAX, 2),
+            Block::new(last + 1, 0, 1),
+        ] {
+            assert!(!torrent.contains_block(wrong), "{wrong:?}");
+        }
+        // The first file ends inside a piece of its own, which only a hybrid fills up with padding.
+        let is_hybrid = versions == Versions::Hybrid;
+        let padding = Block::new(1, 0, 4000);
+        assert_eq!(torrent.contains_block(padding), is_hybrid);
+    }
+}
