@@ -350,6 +350,9 @@ impl<'a> Layout<'a> {
             return Err(MetainfoError::NoFiles);
         }
         let mut components = Vec::new();
+        // No entry that is one has less than 20 octets.
+        let count = files.items().take(self.limits.max_files).count();
+        self.files.reserve(count.min(files.raw().len() / 20));
         for file in files.items() {
             if file.kind() != Kind::Dict {
                 return Err(MetainfoError::Length);
@@ -373,7 +376,7 @@ impl<'a> Layout<'a> {
                 attributes.is_pad = true;
             }
             let symlink = symlink(file, attributes, &[self.raw_name]);
-            let path = SafePath::below(self.name.as_str(), components.iter().copied());
+            let path = SafePath::below(self.name.as_str(), &components);
             self.push(path, len, attributes, symlink)?;
             if self.is_hybrid && !attributes.is_pad {
                 self.raw_paths.push(components.clone());
@@ -399,7 +402,7 @@ impl<'a> Layout<'a> {
             }
             let front: &[&[u8]] = if is_single { &[] } else { &[self.raw_name] };
             let folder = if is_single { "" } else { self.name.as_str() };
-            let path = SafePath::below(folder, file.path.iter().copied());
+            let path = SafePath::below(folder, &file.path);
             let symlink = file.symlink.and_then(|target| target_path(target, front));
             self.push(path, file.len, file.attributes, symlink)?;
             if let Some(entry) = self.files.last_mut() {
