@@ -1177,6 +1177,53 @@ fn an_idle_peer_takes_no_more_than_a_kibibyte_and_its_bitfield() {
 }
 
 #[test]
+fn a_peer_that_was_busy_takes_no_more_than_one_that_was_not() {
+    let mut machine = None;
+    let pieces = 2000;
+    let measured = allocation_counter::measure(|| {
+        let mut torrent = torrent();
+        torrent.pieces = Some(Pieces {
+            count: pieces,
+            len: 16 * 1024,
+        });
+        let config = Config::new(PeerId([2; 20]));
+        let mut busy = Connection::outgoing(NOW, config, Limits::default(), torrent);
+        feed_octets(&mut busy, &mut hello(Reserved::default().with_extended()));
+        let block = |piece| Block::new(piece, 0, 16 * 1024);
+        let mut messages: Vec<Message> = (0..pieces).map(|piece| Message::Have { piece }).collect();
+        messages.push(Message::Unchoke);
+        messages.push(Message::Interested);
+        feed(&mut busy, &messages);
+        busy.unchoke().unwrap();
+        // Many requests both ways, all answered, and many more that the peer chokes away.
+        for round in 0..2 {
+            let requests = (0..400).map(|piece| Message::Request(block(piece)));
+            feed(&mut busy, &requests.collect::<Vec<_>>());
+            (0..2000).for_each(|piece| busy.request(block(piece)).unwrap());
+            let data = Bytes::from(vec![7; 16 * 1024]);
+            (0..400).for_each(|piece| busy.send_block(block(piece), data.clone()).unwrap());
+            drain(&mut busy);
+            let answers = (0..2000).map(|piece| Message::Piece {
+                piece,
+                begin: 0,
+                data: data.clone(),
+            });
+            let answers: Vec<_> = answers.take(1000 * (1 - round)).collect();
+            feed(&mut busy, &answers);
+            feed(&mut busy, &[Message::Choke, Message::Unchoke]);
+        }
+        assert_eq!(busy.open_requests().len(), 0);
+        machine = Some(busy);
+    });
+    let heap = u64::try_from(measured.bytes_current).unwrap();
+    // What many connections share is counted too here: once.
+    let shared = size_of::<Config>() + size_of::<Limits>() + 64;
+    let size = size_of::<Connection>() as u64 + heap;
+    let most = 1024 + u64::from(pieces / 8) + shared as u64;
+    assert!(size <= most, "{size} of {most}");
+}
+
+#[test]
 fn a_question_of_another_connection_is_no_question() {
     let arrived = |number| {
         let config = Config::new(PeerId([7; 20]));

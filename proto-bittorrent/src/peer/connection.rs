@@ -473,6 +473,14 @@ impl Connection {
         self.deadline = Some(self.now.saturating_add(self.limits.idle));
     }
 
+    /// Gives back what a busy time has left: a connection that is idle takes little, whatever it was
+    /// before.
+    pub(super) fn release(&mut self) {
+        release(&mut self.events);
+        release(&mut self.requests_in);
+        release(&mut self.requests_out);
+    }
+
     fn restart_keep_alive(&mut self) {
         let is_alive = matches!(self.state, State::Open | State::PeerClosed) && !self.closing;
         self.keep_alive_at = is_alive.then(|| {
@@ -613,5 +621,13 @@ impl Connection {
         self.output.clear();
         self.closing = true;
         self.shutdown_sent = true;
+    }
+}
+
+/// Gives back the memory of a queue that is empty, unless it is hardly any.
+pub(super) fn release<T>(queue: &mut VecDeque<T>) {
+    const KEPT: usize = 4;
+    if queue.is_empty() && queue.capacity() > KEPT {
+        *queue = VecDeque::new();
     }
 }

@@ -60,7 +60,10 @@ impl Connection {
                 // Events that were queued meanwhile follow what caused them.
                 Ok(Step::Event(event)) => return Ok(Some(event)),
                 Ok(Step::Nothing) => {}
-                Ok(Step::Wait) => return Ok(None),
+                Ok(Step::Wait) => {
+                    self.release();
+                    return Ok(None);
+                }
                 Err(error) => self.fail(error),
             }
         }
