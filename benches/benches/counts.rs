@@ -25,6 +25,7 @@ fn worst() -> &'static [u8] {
 fn job(name: &str) -> &'static mut benches::Job {
     let mut cases = benches::pop3::small_cases();
     cases.extend(benches::idle::cases());
+    cases.extend(benches::bittorrent::small_cases());
     let found = cases.into_iter().find(|case| case.name.contains(name));
     let mut job = found.expect("a case of that name").jobs.remove(0).1;
     job();
@@ -56,7 +57,7 @@ fn pointer_chains(octets: &'static [u8]) -> Option<u64> {
 }
 
 #[library_benchmark]
-#[benches::jobs(args = ["STAT", "12 lines", "POP3 server session", "DNS stub", "100 queries"], setup = job)]
+#[benches::jobs(args = ["STAT", "12 lines", "POP3 server session", "DNS stub", "100 queries", "query of the DHT", "32 requests", "announce request"], setup = job)]
 fn machines(job: &'static mut benches::Job) -> u64 {
     black_box(job())
 }

@@ -293,35 +293,31 @@ fn the_tracker_client_of_npm_is_served() {
     }
 }
 
+/// Starts opentracker for these torrents.
+fn opentracker(program: &Path, folder: &Path, hashes: &[Sha1Hash]) -> (Process, SocketAddr) {
+    // Debian's serves listed torrents alone, and reads the list in the folder that it locks itself
+    // into.
+    let list: String = hashes.iter().map(|hash| format!("{hash}\n")).collect();
+    fs::write(folder.join("wl.txt"), list).expect("a file");
+    let port = free_port();
+    let address: SocketAddr = ([127, 0, 0, 1], port).into();
+    let port = port.to_string();
+    let mut command = Command::new(program);
+    command.args(["-i", "127.0.0.1", "-p", &port, "-P", &port]);
+    command.args(["-u", "nobody", "-w", "/wl.txt", "-d"]);
+    let mut server = Process::start(command.arg(folder).stdout(Stdio::null()));
+    wait_for(&mut server, address);
+    (server, address)
+}
+
 #[test]
 fn our_clients_ask_opentracker() {
-    let Some(opentracker) = find("opentracker") else {
+    let Some(program) = find("opentracker") else {
         skip!("opentracker");
     };
     let folder = tempfile::tempdir().expect("a folder");
     let hash = Sha1Hash([0xab; 20]);
-    // Debian's serves listed torrents alone, and reads the list in the folder that it locks itself
-    // into.
-    fs::write(folder.path().join("wl.txt"), format!("{hash}\n")).expect("a file");
-    let port = free_port();
-    let address: SocketAddr = ([127, 0, 0, 1], port).into();
-    let port = port.to_string();
-    let mut command = Command::new(opentracker);
-    command.args([
-        "-i",
-        "127.0.0.1",
-        "-p",
-        &port,
-        "-P",
-        &port,
-        "-u",
-        "nobody",
-        "-w",
-        "/wl.txt",
-        "-d",
-    ]);
-    let mut server = Process::start(command.arg(folder.path()).stdout(Stdio::null()));
-    wait_for(&mut server, address);
+    let (_server, address) = opentracker(&program, folder.path(), &[hash]);
 
     let mut announce = Announce::new(hash, PeerId([b's'; 20]), 7001);
     announce.left = 0;
@@ -402,6 +398,81 @@ async fn exchange(address: SocketAddr, machine: http::Client) -> http::ClientEve
         .expect("a connection");
     let mut driver = Stream::new(machine, socket);
     driver.next().await.expect("no error").expect("an event")
+}
+
+/// Torrents and ports of the announces of [`load`].
+const LOAD_TORRENTS: u32 = 200;
+const LOAD_PORTS: u32 = 16;
+
+fn load_torrent(number: u32) -> Sha1Hash {
+    Sha1Hash::of(&(number % LOAD_TORRENTS).to_be_bytes())
+}
+
+/// So many announces from one socket, 64 of them under way at a time; gives how many a second were
+/// answered.
+fn load(tracker: SocketAddr, count: u32) -> f64 {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.connect(tracker).expect("an address");
+    let patience = Some(Duration::from_secs(10));
+    socket.set_read_timeout(patience).expect("a timeout");
+    let (mut request, mut reply) = (Vec::new(), [0; 2048]);
+    udp::Request::Connect(udp::Connect { transaction: 1 }).encode(&mut request);
+    socket.send(&request).expect("a datagram");
+    let len = socket.recv(&mut reply).expect("an answer");
+    let Ok(udp::Response::Connect { connection, .. }) =
+        udp::Response::parse(&reply[..len], false, 0)
+    else {
+        panic!("no connection id")
+    };
+    let begin = std::time::Instant::now();
+    let (mut sent, mut answered) = (0, 0);
+    while answered < count {
+        while sent < count && sent - answered < 64 {
+            let port = 7000 + sent / LOAD_TORRENTS % LOAD_PORTS;
+            let port = u16::try_from(port).expect("a port");
+            let mut announce = Announce::new(load_torrent(sent), PeerId([b'p'; 20]), port);
+            announce.event = AnnounceEvent::None;
+            request.clear();
+            udp::Request::Announce {
+                connection,
+                transaction: sent,
+                announce,
+                url_data: Vec::new(),
+            }
+            .encode(&mut request);
+            socket.send(&request).expect("a datagram");
+            sent += 1;
+        }
+        let len = socket.recv(&mut reply).expect("an answer");
+        match udp::Response::parse(&reply[..len], false, 1000) {
+            Ok(udp::Response::Announce { leechers, .. }) if leechers > 0 => answered += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    f64::from(count) / begin.elapsed().as_secs_f64()
+}
+
+/// Under `--release -- --nocapture` this is a measurement.
+#[test]
+fn every_announce_under_load_is_answered() {
+    let count = if cfg!(debug_assertions) {
+        5000
+    } else {
+        100_000
+    };
+    let (_ours, ours) = tracker();
+    let hashes: Vec<_> = (0..LOAD_TORRENTS).map(load_torrent).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = find("opentracker");
+    let theirs = program.map(|program| opentracker(&program, folder.path(), &hashes));
+    for round in 0..3 {
+        let speed = load(ours, count);
+        println!("round {round}: bt-tracker {speed:.0} announces a second");
+        if let Some((_, theirs)) = &theirs {
+            let speed = load(*theirs, count);
+            println!("round {round}: opentracker {speed:.0} announces a second");
+        }
+    }
 }
 
 #[test]

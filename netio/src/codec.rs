@@ -6,7 +6,9 @@
 //! the first error.
 
 #[cfg(feature = "bittorrent")]
-pub use crate::bittorrent::{BtPeerCodec, BtPeerError, BtPeerItem};
+pub use crate::bittorrent::{
+    BtPeerCodec, BtPeerError, BtPeerItem, BtTrackerClientCodec, BtTrackerServerCodec,
+};
 #[cfg(feature = "dns")]
 pub use crate::dns::{DnsTcpCodec, DnsTcpError};
 #[cfg(feature = "ftp")]

@@ -142,3 +142,8 @@ pub mod tracker;
 pub mod wire;
 
 pub use limits::Limits;
+
+/// The examples of the README run too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

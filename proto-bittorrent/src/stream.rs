@@ -64,6 +64,9 @@ impl Outbox {
             }
             let front = self.ready.pop_front()?;
             self.ready_len = self.ready_len.saturating_sub(front.len());
+            if self.ready.is_empty() {
+                self.ready = VecDeque::new();
+            }
             return Some(front);
         }
         if self.tail.is_empty() {

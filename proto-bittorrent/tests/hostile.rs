@@ -1177,6 +1177,53 @@ fn an_idle_peer_takes_no_more_than_a_kibibyte_and_its_bitfield() {
 }
 
 #[test]
+fn a_peer_that_was_busy_takes_no_more_than_one_that_was_not() {
+    let mut machine = None;
+    let pieces = 2000;
+    let measured = allocation_counter::measure(|| {
+        let mut torrent = torrent();
+        torrent.pieces = Some(Pieces {
+            count: pieces,
+            len: 16 * 1024,
+        });
+        let config = Config::new(PeerId([2; 20]));
+        let mut busy = Connection::outgoing(NOW, config, Limits::default(), torrent);
+        feed_octets(&mut busy, &mut hello(Reserved::default().with_extended()));
+        let block = |piece| Block::new(piece, 0, 16 * 1024);
+        let mut messages: Vec<Message> = (0..pieces).map(|piece| Message::Have { piece }).collect();
+        messages.push(Message::Unchoke);
+        messages.push(Message::Interested);
+        feed(&mut busy, &messages);
+        busy.unchoke().unwrap();
+        // Many requests both ways, all answered, and many more that the peer chokes away.
+        for round in 0..2 {
+            let requests = (0..400).map(|piece| Message::Request(block(piece)));
+            feed(&mut busy, &requests.collect::<Vec<_>>());
+            (0..2000).for_each(|piece| busy.request(block(piece)).unwrap());
+            let data = Bytes::from(vec![7; 16 * 1024]);
+            (0..400).for_each(|piece| busy.send_block(block(piece), data.clone()).unwrap());
+            drain(&mut busy);
+            let answers = (0..2000).map(|piece| Message::Piece {
+                piece,
+                begin: 0,
+                data: data.clone(),
+            });
+            let answers: Vec<_> = answers.take(1000 * (1 - round)).collect();
+            feed(&mut busy, &answers);
+            feed(&mut busy, &[Message::Choke, Message::Unchoke]);
+        }
+        assert_eq!(busy.open_requests().len(), 0);
+        machine = Some(busy);
+    });
+    let heap = u64::try_from(measured.bytes_current).unwrap();
+    // What many connections share is counted too here: once.
+    let shared = size_of::<Config>() + size_of::<Limits>() + 64;
+    let size = size_of::<Connection>() as u64 + heap;
+    let most = 1024 + u64::from(pieces / 8) + shared as u64;
+    assert!(size <= most, "{size} of {most}");
+}
+
+#[test]
 fn a_question_of_another_connection_is_no_question() {
     let arrived = |number| {
         let config = Config::new(PeerId([7; 20]));
@@ -1298,4 +1345,101 @@ fn a_head_that_others_would_read_otherwise_is_refused() {
     let mixed = b"GET /scrape HTTP/1.1\n\nGET /announce HTTP/1.1\r\n\r\n";
     let outcome = server.poll_event(NOW, &mut BytesMut::from(&mixed[..]));
     assert_eq!(outcome, Err(http::ServerError::Head));
+}
+
+#[test]
+fn a_completion_during_an_announce_is_announced_after_it() {
+    let announce = Announce::new(Sha1Hash([1; 20]), PeerId([2; 20]), 1);
+    let tiers = [["http://a.example/announce"]];
+    for rounds_before in 0..2 {
+        let config = AnnouncerConfig::default();
+        let mut announcer = Announcer::new(NOW, config, announce.clone(), tiers, [1; 32]);
+        announcer.start();
+        let mut now = NOW;
+        for _ in 0..rounds_before {
+            let Some(Action::Announce { id, .. }) = announcer.poll_action(now) else {
+                panic!("nothing to announce")
+            };
+            announcer.handle_announced(now, id, Announced::default());
+            now = announcer.poll_timeout().unwrap();
+            announcer.handle_timeout(now);
+        }
+        let Some(Action::Announce { id, .. }) = announcer.poll_action(now) else {
+            panic!("nothing to announce")
+        };
+        announcer.complete();
+        announcer.handle_announced(now, id, Announced::default());
+        let Some(Action::Announce { id, announce, .. }) = announcer.poll_action(now) else {
+            panic!("the completion was forgotten")
+        };
+        assert_eq!(announce.event, AnnounceEvent::Completed);
+        announcer.handle_announced(now, id, Announced::default());
+        announcer.complete();
+        assert!(announcer.poll_action(now).is_none(), "once");
+    }
+}
+
+#[test]
+fn haves_before_the_metadata_cost_what_they_add() {
+    let unknown = Torrent::new(torrent().info_hash);
+    let config = Config::new(PeerId([7; 20]));
+    let mut machine = Connection::outgoing(NOW, config, Limits::default(), unknown);
+    feed_octets(&mut machine, &mut hello(all()));
+    drain(&mut machine);
+    let mut input = BytesMut::new();
+    for piece in 0..200_000 {
+        Message::Have { piece }.encode(&mut input);
+    }
+    let measured =
+        allocation_counter::measure(
+            || {
+                while let Ok(Some(_)) = machine.poll_event(NOW, &mut input) {}
+            },
+        );
+    assert_eq!(machine.peer_pieces().count(), 200_000);
+    assert!(measured.count_total < 100, "{measured:?}");
+}
+
+#[test]
+fn a_document_costs_one_allocation() {
+    let torrent = v1(&[(&[b"a", b"b"], 5), (&[b"c"], 7)], 1);
+    let packet = b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:y1:qe";
+    for document in [&torrent[..], packet] {
+        let measured = allocation_counter::measure(|| {
+            let doc = Doc::parse(document, Mode::Strict, &Default::default());
+            assert!(doc.is_ok_and(|doc| doc.root().entries().count() > 0));
+        });
+        assert_eq!(measured.count_total, 1);
+    }
+}
+
+#[test]
+fn a_block_beyond_the_end_of_a_short_piece_is_in_no_torrent() {
+    use proto_bittorrent::metainfo::{Draft, Versions};
+    for versions in [Versions::V1, Versions::V2, Versions::Hybrid] {
+        let mut draft = Draft::new("folder", 16 * 1024, versions).unwrap();
+        for (name, len) in [("a", 20_000), ("b", 5_u64)] {
+            let mut file = draft.file(&[name], len).unwrap();
+            file.update(&vec![1; len as usize]);
+            file.finish().unwrap();
+        }
+        let torrent = parse(&draft.finish().unwrap()).unwrap();
+        let last = torrent.piece_count() - 1;
+        let len = torrent.len_of_piece(last);
+        assert!(len < 16 * 1024);
+        assert!(torrent.contains_block(Block::new(last, 0, len)));
+        for wrong in [
+            Block::new(last, 0, len + 1),
+            Block::new(last, 1, len),
+            Block::new(last, 0, 0),
+            Block::new(last, u32::MAX, 2),
+            Block::new(last + 1, 0, 1),
+        ] {
+            assert!(!torrent.contains_block(wrong), "{wrong:?}");
+        }
+        // The first file ends inside a piece of its own, which only a hybrid fills up with padding.
+        let is_hybrid = versions == Versions::Hybrid;
+        let padding = Block::new(1, 0, 4000);
+        assert_eq!(torrent.contains_block(padding), is_hybrid);
+    }
 }

@@ -250,3 +250,28 @@ fn peers_that_are_gone_leave_by_announces_alone() {
     }
     assert_eq!(store.peers(), 1);
 }
+
+#[test]
+fn a_peer_takes_no_more_memory_than_the_documentation_says() {
+    for (is_v6, most) in [(false, 30), (true, 45)] {
+        let mut store = None;
+        let peers = 100_000_u32;
+        let measured = allocation_counter::measure(|| {
+            let mut limits = StoreLimits::default();
+            limits.default_want = 0;
+            let made = store.insert(Store::new(limits, [3; 32]));
+            for number in 0..peers {
+                let ip = if is_v6 {
+                    IpAddr::V6(Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(number)))
+                } else {
+                    IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | number))
+                };
+                let hash = Sha1Hash::of(&(number % 500).to_be_bytes());
+                let announce = Announce::new(hash, PeerId([1; 20]), 6881);
+                made.announce(Duration::ZERO, ip, &announce).unwrap();
+            }
+        });
+        let each = measured.bytes_current / i64::from(peers);
+        assert!((most / 3..=most).contains(&each), "{each} octets");
+    }
+}

@@ -97,7 +97,7 @@ impl<'a> Doc<'a> {
         }
         // A guess from what is really there, not from what it claims to hold: what is not used of it
         // is never touched.
-        tokens.reserve((octets.len() / 8).saturating_add(4));
+        tokens.reserve((octets.len() / 8).saturating_add(16));
         let mut parser = Parser {
             octets,
             at: 0,

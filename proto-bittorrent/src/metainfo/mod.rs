@@ -34,6 +34,7 @@ pub use path::SafePath;
 
 use crate::bencode;
 use crate::hash::{Sha1Hash, Sha256Hash};
+use crate::wire::Block;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -212,6 +213,15 @@ impl Metainfo {
         };
         let rest = end.saturating_sub(begin);
         u32::try_from(rest).map_or(self.piece_len, |rest| rest.min(self.piece_len))
+    }
+
+    /// Whether a block lies in its piece, the last one of the torrent and, in a v2 torrent, of each
+    /// file included. A [`peer::Connection`](crate::peer::Connection) only knows the usual length of
+    /// pieces: ask here before you read what a peer wants.
+    #[must_use]
+    pub fn contains_block(&self, block: Block) -> bool {
+        let end = block.begin.checked_add(block.len);
+        block.len > 0 && end.is_some_and(|end| end <= self.len_of_piece(block.piece))
     }
 
     /// The v1 hash of piece `index`.

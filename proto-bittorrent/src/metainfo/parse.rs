@@ -97,17 +97,6 @@ fn info_dictionary(
         return Err(MetainfoError::MissingName);
     }
     let origin = octets.as_ptr() as usize;
-    let mut builder = Layout {
-        raw_name,
-        name: SafePath::sanitize([raw_name]),
-        piece_len: u64::from(piece_len),
-        limits,
-        is_hybrid: is_v2 && has_v1,
-        unique: Unique::default(),
-        files: Vec::new(),
-        raw_paths: Vec::new(),
-        at: 0,
-    };
     let v2_files = if is_v2 {
         let tree = info
             .get_kind(b"file tree", Kind::Dict)
@@ -121,13 +110,25 @@ fn info_dictionary(
     } else {
         matches!(&v2_files[..], [file] if file.path[..] == [raw_name])
     };
+    let mut builder = Layout {
+        raw_name,
+        name: SafePath::sanitize([raw_name]),
+        piece_len: u64::from(piece_len),
+        limits,
+        is_hybrid: is_v2 && has_v1,
+        is_single: is_single_file,
+        unique: Unique::default(),
+        files: Vec::new(),
+        raw_paths: Vec::new(),
+        at: 0,
+    };
     if has_v1 {
         builder.v1(info)?;
         if is_v2 {
             builder.join_v2(&v2_files)?;
         }
     } else {
-        builder.v2(&v2_files, is_single_file)?;
+        builder.v2(&v2_files)?;
     }
     let (files, layout_len, name) = (builder.files, builder.at, builder.name);
     let total_len = files
@@ -299,6 +300,7 @@ struct Layout<'a> {
     unique: Unique,
     files: Vec<FileEntry>,
     is_hybrid: bool,
+    is_single: bool,
     /// How the v1 list of a hybrid calls the files that are no padding.
     raw_paths: Vec<Vec<&'a [u8]>>,
     /// Where the next file begins.
@@ -321,8 +323,8 @@ impl<'a> Layout<'a> {
         if self.at > i64::MAX.unsigned_abs() {
             return Err(MetainfoError::Length);
         }
-        // Padding is never a file: it needs no name of its own.
-        let path = if attributes.is_pad {
+        // Padding is never a file: it needs no name of its own. Nor does the only file there is.
+        let path = if attributes.is_pad || self.is_single {
             path
         } else {
             self.unique.insert(path)
@@ -343,13 +345,18 @@ impl<'a> Layout<'a> {
             let attributes = Attributes::parse(info.get_bytes(b"attr"));
             let len = length(info, attributes)?;
             let symlink = symlink(info, attributes, &[]);
-            self.raw_paths.push(alloc::vec![self.raw_name]);
+            if self.is_hybrid {
+                self.raw_paths.push(alloc::vec![self.raw_name]);
+            }
             return self.push(self.name.clone(), len, attributes, symlink);
         };
         if files.kind() != Kind::List {
             return Err(MetainfoError::NoFiles);
         }
         let mut components = Vec::new();
+        // No entry that is one has less than 20 octets.
+        let count = files.items().take(self.limits.max_files).count();
+        self.files.reserve(count.min(files.raw().len() / 20));
         for file in files.items() {
             if file.kind() != Kind::Dict {
                 return Err(MetainfoError::Length);
@@ -373,7 +380,7 @@ impl<'a> Layout<'a> {
                 attributes.is_pad = true;
             }
             let symlink = symlink(file, attributes, &[self.raw_name]);
-            let path = SafePath::below(self.name.as_str(), components.iter().copied());
+            let path = SafePath::below(self.name.as_str(), &components);
             self.push(path, len, attributes, symlink)?;
             if self.is_hybrid && !attributes.is_pad {
                 self.raw_paths.push(components.clone());
@@ -385,7 +392,8 @@ impl<'a> Layout<'a> {
         Ok(())
     }
 
-    fn v2(&mut self, tree: &[TreeFile<'a>], is_single: bool) -> Result<(), MetainfoError> {
+    fn v2(&mut self, tree: &[TreeFile<'a>]) -> Result<(), MetainfoError> {
+        let is_single = self.is_single;
         if tree.is_empty() {
             return Err(MetainfoError::NoFiles);
         }
@@ -399,7 +407,7 @@ impl<'a> Layout<'a> {
             }
             let front: &[&[u8]] = if is_single { &[] } else { &[self.raw_name] };
             let folder = if is_single { "" } else { self.name.as_str() };
-            let path = SafePath::below(folder, file.path.iter().copied());
+            let path = SafePath::below(folder, &file.path);
             let symlink = file.symlink.and_then(|target| target_path(target, front));
             self.push(path, file.len, file.attributes, symlink)?;
             if let Some(entry) = self.files.last_mut() {

@@ -30,14 +30,21 @@ pub struct SafePath(String);
 impl SafePath {
     /// Makes safe what a torrent calls a file. Nothing is refused: what cannot stand is replaced.
     pub fn sanitize<'a>(components: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        Self::below("", components)
+        Self::extend(String::new(), components)
     }
 
     /// As [`sanitize`](Self::sanitize), below a folder that is safe already.
-    pub(super) fn below<'a>(folder: &str, components: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        // Room for a name of the usual length.
-        let mut path = String::with_capacity(folder.len().saturating_add(40));
+    pub(super) fn below(folder: &str, components: &[&[u8]]) -> Self {
+        // Most names stay as they are, with a slash before each.
+        let len = components.iter().fold(folder.len(), |sum, component| {
+            sum.saturating_add(component.len()).saturating_add(1)
+        });
+        let mut path = String::with_capacity(len);
         path.push_str(folder);
+        Self::extend(path, components.iter().copied())
+    }
+
+    fn extend<'a>(mut path: String, components: impl IntoIterator<Item = &'a [u8]>) -> Self {
         for component in components {
             if !path.is_empty() {
                 path.push('/');

@@ -127,6 +127,15 @@ impl Bitfield {
         &self.octets
     }
 
+    /// The same pieces among more, as long as it is not known how many there are. Costs what is
+    /// added, however often it happens.
+    pub(super) fn grow(&mut self, len: u32) {
+        if len > self.len {
+            self.octets.resize(octets_for(len), 0);
+            self.len = len;
+        }
+    }
+
     /// The same pieces among fewer or more; false when one would be lost.
     pub(super) fn resize(&mut self, len: u32) -> bool {
         let last = self.iter().last();

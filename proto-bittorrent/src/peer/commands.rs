@@ -338,8 +338,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a message of an extension of yours: one of [`Config::extensions`], which the peer has
-    /// to know too.
+    /// Sends a message of an extension of yours: one of
+    /// [`Config::extensions`](super::Config::extensions), which the peer has to know too.
     ///
     /// # Errors
     ///

@@ -397,7 +397,8 @@ impl Connection {
     /// True when the connection can be dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shutdown_sent && self.state == State::Disconnected && self.events.is_empty()
+        let is_over = self.shutdown_sent && self.state == State::Disconnected;
+        is_over && self.events.is_empty() && self.error.is_none()
     }
 
     /// What the peer has, as far as it said.
@@ -470,6 +471,14 @@ impl Connection {
 
     pub(super) fn restart_idle_timer(&mut self) {
         self.deadline = Some(self.now.saturating_add(self.limits.idle));
+    }
+
+    /// Gives back what a busy time has left: a connection that is idle takes little, whatever it was
+    /// before.
+    pub(super) fn release(&mut self) {
+        release(&mut self.events);
+        release(&mut self.requests_in);
+        release(&mut self.requests_out);
     }
 
     fn restart_keep_alive(&mut self) {
@@ -612,5 +621,13 @@ impl Connection {
         self.output.clear();
         self.closing = true;
         self.shutdown_sent = true;
+    }
+}
+
+/// Gives back the memory of a queue that is empty, unless it is hardly any.
+pub(super) fn release<T>(queue: &mut VecDeque<T>) {
+    const KEPT: usize = 4;
+    if queue.is_empty() && queue.capacity() > KEPT {
+        *queue = VecDeque::new();
     }
 }

@@ -61,6 +61,8 @@ pub enum Event {
     },
     /// The peer asks for a block. Answer with [`Connection::send_block`](super::Connection::send_block)
     /// or [`Connection::reject_request`](super::Connection::reject_request), unless it is taken back.
+    /// It lies in a piece of the usual length; whether it lies in a last, shorter one is for
+    /// [`Metainfo::contains_block`](crate::metainfo::Metainfo::contains_block) to say.
     Request {
         /// The block.
         block: Block,

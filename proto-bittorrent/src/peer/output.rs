@@ -82,6 +82,7 @@ impl Output {
             return self.messages.take(budget);
         }
         let (block, data) = self.blocks.pop_front()?;
+        super::connection::release(&mut self.blocks);
         let head = Message::piece_head(block.piece, block.begin, data.len());
         if data.len() >= BY_REFERENCE && budget >= head.len() {
             self.begun = data;

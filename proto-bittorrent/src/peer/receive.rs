@@ -60,7 +60,10 @@ impl Connection {
                 // Events that were queued meanwhile follow what caused them.
                 Ok(Step::Event(event)) => return Ok(Some(event)),
                 Ok(Step::Nothing) => {}
-                Ok(Step::Wait) => return Ok(None),
+                Ok(Step::Wait) => {
+                    self.release();
+                    return Ok(None);
+                }
                 Err(error) => self.fail(error),
             }
         }
@@ -265,7 +268,7 @@ impl Connection {
             if piece >= self.limits.max_pieces {
                 return Err(Error::NoSuchPiece { piece });
             }
-            self.peer_pieces.resize(piece.saturating_add(1));
+            self.peer_pieces.grow(piece.saturating_add(1));
         }
         if self.peer_pieces.get(piece) {
             return Ok(Step::Nothing);
@@ -353,6 +356,11 @@ impl Connection {
                 };
                 self.check_piece(piece)?;
                 let had = self.peer_has(piece);
+                if self.peer_has_all && piece >= self.peer_pieces.len() {
+                    // All but one of an unknown number is nothing that could be kept; a request for
+                    // it will be rejected.
+                    return Ok(Step::Nothing);
+                }
                 self.peer_has_all = false;
                 self.peer_pieces.set(piece, false);
                 Ok(Step::when(had, Event::DontHave { piece }))

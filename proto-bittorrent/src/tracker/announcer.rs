@@ -149,8 +149,10 @@ pub struct Announcer {
     announce: Announce,
     tiers: Vec<Vec<Tracker>>,
     state: State,
-    attempt: Option<AttemptId>,
+    /// The attempt under way, and what it says.
+    attempt: Option<(AttemptId, AnnounceEvent)>,
     next_attempt: u64,
+    is_complete: bool,
     /// What the next announce has to say before it says nothing special.
     pending: AnnounceEvent,
     failures: u32,
@@ -204,6 +206,7 @@ impl Announcer {
             state: State::Idle,
             attempt: None,
             next_attempt: 0,
+            is_complete: false,
             pending: AnnounceEvent::Started,
             failures: 0,
             not_before: now,
@@ -228,7 +231,8 @@ impl Announcer {
     /// The last piece is there: announced at once, and once.
     pub fn complete(&mut self) {
         self.announce.left = 0;
-        if self.pending != AnnounceEvent::Stopped {
+        let was_complete = core::mem::replace(&mut self.is_complete, true);
+        if !was_complete && self.pending != AnnounceEvent::Stopped {
             self.pending = AnnounceEvent::Completed;
             if let State::Waiting { .. } = self.state {
                 self.begin();
@@ -274,7 +278,6 @@ impl Announcer {
         let tracker = self.tiers.get(tier)?.get(index)?;
         let id = AttemptId(self.next_attempt);
         self.next_attempt = self.next_attempt.wrapping_add(1);
-        self.attempt = Some(id);
         let mut announce = self.announce.clone();
         // A tracker that does not know of us is told that we began, whatever else there is to tell.
         announce.event = match self.pending {
@@ -286,6 +289,7 @@ impl Announcer {
         if announce.event == AnnounceEvent::Stopped {
             announce.want = Some(0);
         }
+        self.attempt = Some((id, announce.event));
         Some(Action::Announce {
             id,
             tracker: tracker.url.clone(),
@@ -300,10 +304,9 @@ impl Announcer {
         let State::Announcing { tier, index } = self.state else {
             return;
         };
-        if self.attempt != Some(id) {
+        let Some((_, said)) = self.attempt.take_if(|(attempt, _)| *attempt == id) else {
             return;
-        }
-        self.attempt = None;
+        };
         self.failures = 0;
         if self.pending == AnnounceEvent::Stopped {
             return self.end();
@@ -314,7 +317,7 @@ impl Announcer {
         let Some(tracker) = list.get_mut(index) else {
             return;
         };
-        let was_told = core::mem::replace(&mut tracker.is_told, true);
+        tracker.is_told = true;
         if response.tracker_id.is_some() {
             tracker.tracker_id.clone_from(&response.tracker_id);
         }
@@ -335,8 +338,8 @@ impl Announcer {
         let until = self.now.saturating_add(interval);
         let until = until.saturating_add(Duration::from_secs(later));
         self.state = State::Waiting { until };
-        if self.pending == AnnounceEvent::Completed && !was_told {
-            // It has heard that we began; now it hears the rest.
+        if self.pending == AnnounceEvent::Completed && said != AnnounceEvent::Completed {
+            // It has heard something else meanwhile: that we began, or nothing special.
             self.begin();
         } else {
             self.pending = AnnounceEvent::None;
@@ -353,10 +356,13 @@ impl Announcer {
         let State::Announcing { tier, index } = self.state else {
             return;
         };
-        if self.attempt != Some(id) {
+        if self
+            .attempt
+            .take_if(|(attempt, _)| *attempt == id)
+            .is_none()
+        {
             return;
         }
-        self.attempt = None;
         if self.pending == AnnounceEvent::Stopped {
             // Who does not hear a good-bye forgets us by and by.
             return self.end();

@@ -37,8 +37,8 @@ pub struct StoreLimits {
     pub max_want: usize,
     /// Torrents. Default 1 000 000; a new one beyond it is refused.
     pub max_torrents: usize,
-    /// Peers of all torrents. Default 10 000 000; a new one beyond it is refused. Memory: about 50
-    /// octets a peer with IPv4, 80 with IPv6.
+    /// Peers of all torrents. Default 10 000 000; a new one beyond it is refused. Memory: about 25
+    /// octets a peer with IPv4 and 40 with IPv6, up to twice that right after its swarm has grown.
     pub max_peers: usize,
     /// Ports of one address that may be in one swarm. Default 16; a new one beyond it is refused.
     /// Stops a single host from filling a swarm.

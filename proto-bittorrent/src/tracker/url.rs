@@ -202,9 +202,9 @@ impl FromStr for TrackerUrl {
             return Err(UrlError::Host);
         }
         let port = match (port, scheme) {
-            (Some(port), _) => port
-                .parse()
-                .ok()
+            (Some(port), _) => Some(port)
+                .filter(|port| port.bytes().all(|octet| octet.is_ascii_digit()))
+                .and_then(|port| port.parse().ok())
                 .filter(|port| *port != 0)
                 .ok_or(UrlError::Port)?,
             (None, Scheme::Http) => 80,
@@ -282,6 +282,7 @@ mod tests {
             ("udp://a", UrlError::Port),
             ("udp://a:0", UrlError::Port),
             ("http://a:99999/", UrlError::Port),
+            ("http://a:+80/", UrlError::Port),
             ("http:///x", UrlError::Host),
             ("http://me@a/", UrlError::Host),
             ("http://[::1/", UrlError::Host),

@@ -253,6 +253,10 @@ impl Decoder {
                 return Ok(None);
             }
         }
+        if let Some((message, len)) = short(src) {
+            src.advance(len);
+            return Ok(Some(message));
+        }
         let Some(len) = src.first_chunk().map(|len| u32::from_be_bytes(*len)) else {
             return Ok(None);
         };
@@ -328,6 +332,34 @@ impl Decoder {
             _ => at_most(self.max_extended),
         }
     }
+}
+
+/// What most messages are, without looking at them more than once: a few numbers. The message and
+/// its octets, if it is one of those and whole.
+#[inline]
+fn short(src: &[u8]) -> Option<(Message, usize)> {
+    let (&[a, b, c, d, id], rest) = src.split_first_chunk()?;
+    let message = match (u32::from_be_bytes([a, b, c, d]), id) {
+        (5, 4) => {
+            let piece = u32::from_be_bytes(*rest.first_chunk()?);
+            return Some((Message::Have { piece }, 9));
+        }
+        (13, 6 | 8) => {
+            let block = block(rest)?;
+            let message = if id == 6 {
+                Message::Request(block)
+            } else {
+                Message::Cancel(block)
+            };
+            return Some((message, 17));
+        }
+        (1, 0) => Message::Choke,
+        (1, 1) => Message::Unchoke,
+        (1, 2) => Message::Interested,
+        (1, 3) => Message::NotInterested,
+        _ => return None,
+    };
+    Some((message, 5))
 }
 
 fn is_known(id: u8) -> bool {

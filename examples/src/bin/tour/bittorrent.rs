@@ -151,7 +151,7 @@ struct Seed {
     torrent: Torrent,
     info: Bytes,
     file: Bytes,
-    piece_count: u32,
+    metainfo: Arc<Metainfo>,
 }
 
 impl StreamApp for Seed {
@@ -164,8 +164,9 @@ impl StreamApp for Seed {
                 if handshake.info_hash != self.torrent.info_hash {
                     machine.reject(ask)
                 } else {
-                    let mut all = Bitfield::new(self.piece_count);
-                    (0..self.piece_count).for_each(|piece| all.set(piece, true));
+                    let count = self.metainfo.piece_count();
+                    let mut all = Bitfield::new(count);
+                    (0..count).for_each(|piece| all.set(piece, true));
                     machine
                         .accept(ask, self.torrent.clone())
                         .and_then(|()| machine.tell_pieces(&all))
@@ -174,10 +175,10 @@ impl StreamApp for Seed {
             Event::Interested => machine.unchoke(),
             Event::MetadataRequest { piece } => machine.send_metadata(piece, &self.info),
             Event::Request { block } => {
-                let at = block.piece as usize * PIECE_LEN as usize + block.begin as usize;
-                let end = at + block.len as usize;
-                if end <= self.file.len() {
-                    machine.send_block(block, self.file.slice(at..end))
+                if self.metainfo.contains_block(block) {
+                    let at = block.piece as usize * PIECE_LEN as usize + block.begin as usize;
+                    let data = self.file.slice(at..at + block.len as usize);
+                    machine.send_block(block, data)
                 } else {
                     machine.reject_request(block)
                 }
@@ -202,7 +203,7 @@ async fn start_seed(
         torrent: Torrent::of(torrent),
         info: torrent.info(),
         file,
-        piece_count: torrent.piece_count(),
+        metainfo: Arc::new(torrent.clone()),
     };
     let config = Arc::new(Config::new(PeerId([b's'; 20])));
     let limits = Arc::new(Limits::default());

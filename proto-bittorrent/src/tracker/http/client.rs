@@ -448,7 +448,8 @@ impl Client {
     /// True when the connection can be dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shutdown_sent && matches!(self.state, State::Disconnected) && self.events.is_empty()
+        let is_over = self.shutdown_sent && matches!(self.state, State::Disconnected);
+        is_over && self.events.is_empty() && self.error.is_none()
     }
 
     /// The bounds that were set.
