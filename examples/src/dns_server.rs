@@ -369,6 +369,7 @@ impl Connection {
     fn pump(&mut self, machine: &mut server::Stream) {
         while let Some((ask, transfer)) = self.transfers.first_mut() {
             let room = machine.can_send();
+            transfer.handle_clock(unix());
             let refused = room.then(|| transfer.next_message());
             let over = match refused {
                 // Asking says that we wait for room.

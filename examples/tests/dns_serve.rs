@@ -180,6 +180,18 @@ fn wrong_flags_of_dns_serve_end_with_status_2_and_broken_zones_with_their_line()
 }
 
 #[test]
+fn attack_45_files_that_include_each_other_end_with_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n$INCLUDE zone\n";
+    let zone = zone_file(folder.path(), text);
+    let program = env!("CARGO_BIN_EXE_dns-serve");
+    let output = run(Command::new(program).args(["--listen", "127.0.0.1:0", "--zone", &zone]));
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("too many files within files"), "{told}");
+}
+
+#[test]
 fn kdig_asks_over_tls() {
     let Some(kdig) = find("kdig") else {
         skip!("kdig")

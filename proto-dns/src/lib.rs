@@ -93,7 +93,7 @@
 //! | part | state |
 //! |---|---|
 //! | messages: header peek, checked walk, typed data; a builder with compression | 87 record types by a table of their fields, in wire form, text and canonical form; any other type as RFC 3597 says |
-//! | EDNS(0) | payload size, version, DO, extended codes; options as octets with their codes |
+//! | EDNS(0) | payload size, version, DO, extended codes; sixteen kinds of options ([`wire::Opt`]) read, written and as text, any other as octets |
 //! | [`zonefile`] | master files: directives, `$INCLUDE` as an event, bounded `$GENERATE`, errors with line and column |
 //! | [`client::Stub`] | UDP with fresh ports, random ids, mixed case, cookies; retransmission, several servers, EDNS fallback, TCP after TC or too many mismatches, search list; no cache |
 //! | [`client::Stream`] | pipelined queries, answers in any order |
@@ -115,6 +115,7 @@
 //! | 3596, 3597 | AAAA; unknown types and classes, in text and on the wire |
 //! | 4343, 4034 section 6 | case; the canonical order of names and the canonical form of data |
 //! | 4592, 6672 | wildcards, DNAME |
+//! | 5001, 6975, 7314, 7828, 7830, 7871, 7901, 8145, 8914, 9567, 9660 | the options of EDNS by kind; no behaviour |
 //! | 5452, 7873 | what makes a forged reply unlikely; cookies of a client |
 //! | 6891 | EDNS(0) |
 //! | 7766 | DNS over TCP: pipelining, reuse, out-of-order answers, idle timeouts |

@@ -146,6 +146,7 @@ fn policy(arguments: &Arguments) -> Result<(Policy, Vec<Copy>), String> {
     let mut copies = Vec::new();
     for (origin, primary) in &arguments.secondaries {
         policy.notify.addresses.push(primary.ip());
+        policy.copies.push(origin.clone());
         copies.push(Copy {
             origin: origin.clone(),
             primary: *primary,

@@ -102,6 +102,9 @@ pub struct Policy {
     pub transfer: Access,
     /// Who may notify. Default nobody.
     pub notify: Access,
+    /// Zones that are copied from others, whether they are held yet or not: notifications of these
+    /// are taken, as those of zones that are held.
+    pub copies: Vec<Name>,
     /// Who is told of changes: secondaries.
     pub also_notify: Vec<SocketAddr>,
     /// How long a notification waits for its answer the first time; each further time twice as long
@@ -121,6 +124,7 @@ impl Default for Policy {
             update: Access::nobody(),
             transfer: Access::nobody(),
             notify: Access::nobody(),
+            copies: Vec::new(),
             also_notify: Vec::new(),
             notify_timeout: Duration::from_secs(2),
             notify_attempts: 5,
@@ -470,6 +474,12 @@ impl Nameserver {
         if question.qclass != Class::IN {
             return Rcode::NOTAUTH;
         }
+        let mut copies = self.policy.copies.iter();
+        if self.authority.exact(question.name).is_none()
+            && !copies.any(|copy| question.name == *copy)
+        {
+            return Rcode::NOTAUTH;
+        }
         if !self.policy.notify.allows(from.ip(), signer) {
             count(&mut self.stats.refused);
             return Rcode::REFUSED;
@@ -629,7 +639,7 @@ fn reply_of(
 
 fn simple_reply(header: &Header, question: QuestionRef<'_>, rcode: Rcode) -> Response {
     let opcode = header.flags.opcode();
-    let aa = opcode == Opcode::NOTIFY;
+    let aa = opcode == Opcode::NOTIFY && rcode == Rcode::NOERROR;
     reply_of(header, question, Flags::QR.with(Flags::AA, aa), rcode)
         .map_or(Response::None, Response::Message)
 }

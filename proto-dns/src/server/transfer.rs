@@ -105,6 +105,12 @@ impl Transfer {
         matches!(self.plan, Plan::Changes { .. })
     }
 
+    /// Says what time it is: messages that are still to come are signed with it. A transfer that
+    /// takes minutes needs to know.
+    pub const fn handle_clock(&mut self, unix: UnixTime) {
+        self.unix = unix;
+    }
+
     /// Whether every message was taken.
     #[must_use]
     pub const fn is_done(&self) -> bool {

@@ -5,16 +5,20 @@
 //! write has to ask for room twice, and on a machine without a heap the slice can be a static.
 //!
 //! Names are compressed by a trie laid over the message itself. A slot of a small fixed table says:
-//! the label at this offset, in front of the name at that offset, was written. A name is looked up
-//! from its last label to its first, so each label is hashed and compared once, whatever the number
-//! of names; when the table is full, later names are written in full. That bounds the work that a
-//! hostile query can cause (CVE-2024-8508).
+//! a label was written at this offset; what follows it there says in front of which name. A name is
+//! looked up from its last label to its first, so each label is hashed and compared once, whatever
+//! the number of names; when the table is full, later names are written in full. That bounds the
+//! work that a hostile query can cause (CVE-2024-8508).
+//!
+//! Most names need no look-up: they are the name that was asked for, the owner of the record before,
+//! or a sibling or a child of one of those. So a few names are remembered that stand in the message
+//! in full, and the last one that was written or pointed at.
 
 use super::code::{Class, Rcode, Type};
 use super::edns::Edns;
 use super::header::{Flags, Header};
 use super::message::{MAX_MESSAGE, Section};
-use super::name::{MAX_LABELS, MAX_NAME, label_at};
+use super::name::{MAX_NAME, label_at, label_starts};
 use super::name_ref::NameRef;
 use super::rdata::{Piece, RData};
 use crate::error::BuildError;
@@ -23,7 +27,7 @@ use core::fmt;
 /// Suffixes that are remembered; a referral from a large zone has about 30.
 const SLOTS: usize = 128;
 /// Slots that are tried for one label.
-const PROBES: usize = 4;
+const PROBES: usize = 8;
 /// What fourteen bits of a pointer can express.
 const POINTER_LIMIT: usize = 0x4000;
 
@@ -57,7 +61,12 @@ pub struct Builder<'b> {
     part: usize,
     rcode_high: u8,
     opt: Opt,
-    table: [Slot; SLOTS],
+    /// The first name that stands in the message in full, and the latest.
+    full: [Full; 2],
+    /// Where the last name stands; zero when there is none that can be pointed at.
+    last: u16,
+    /// Offsets of labels; zero in a free slot: no name stands in the header.
+    table: [u16; SLOTS],
 }
 
 /// The OPT record was written behind `limit` already; `finish` moves it to its place.
@@ -66,13 +75,12 @@ struct Opt {
     len: usize,
 }
 
-/// A name that stands in the message: its first label at `offset`, the rest at `parent`.
+/// A name that stands in the message in full, the root's octet included.
 #[derive(Clone, Copy, Default)]
-struct Slot {
-    /// Zero in a free slot: no name stands in the header.
-    offset: u16,
-    /// Zero when the rest is the root.
-    parent: u16,
+struct Full {
+    start: u16,
+    /// Zero when there is none.
+    end: u16,
 }
 
 /// A state to return to.
@@ -89,6 +97,7 @@ impl<'b> Builder<'b> {
     /// # Errors
     ///
     /// [`BuildError::Full`] when `out` has no room for a header.
+    #[inline]
     pub fn new(out: &'b mut [u8], id: u16, flags: Flags) -> Result<Self, BuildError> {
         let limit = out.len().min(MAX_MESSAGE);
         if limit < Header::LEN {
@@ -106,7 +115,9 @@ impl<'b> Builder<'b> {
             part: 0,
             rcode_high: 0,
             opt: Opt { len: 0 },
-            table: [Slot::default(); SLOTS],
+            full: [Full::default(); 2],
+            last: 0,
+            table: [0; SLOTS],
         })
     }
 
@@ -427,43 +438,137 @@ impl<'b> Builder<'b> {
     /// Writes a name and returns where it stands in the message; zero when nothing can point there.
     #[inline]
     fn put_name(&mut self, name: NameRef<'_>) -> Result<u16, BuildError> {
-        let mut few = [0; 8];
-        if let Some((octets, starts)) = name.label_starts(&mut few) {
-            return self.put_labels(octets, starts);
+        let rest = name.rest();
+        let Some((&len, behind)) = rest.split_first() else {
+            return Err(BuildError::Rdata);
+        };
+        match len {
+            0 => {
+                self.put(&[0])?;
+                return Ok(0);
+            }
+            1..=63 => {}
+            _ => return self.put_compressed_name(name),
         }
-        self.put_long_name(name)
+        // The same name again.
+        for full in self.full {
+            if self.is_at(rest, full.start, full.end) {
+                return self.put_pointer(full.start);
+            }
+        }
+        // A child of one, or a sibling.
+        let above = behind.get(usize::from(len)..).unwrap_or_default();
+        for full in self.full.into_iter().rev() {
+            if self.is_at(above, full.start, full.end) {
+                return self.put_child(rest, len, full.start);
+            }
+            let parent = self.parent_of(full.start);
+            // Of the root's children there is nothing to be had.
+            if parent != 0 && self.is_at(above, parent, full.end) {
+                return self.put_child(rest, len, parent);
+            }
+        }
+        self.put_new_name(name)
     }
 
+    /// Whether the name between two offsets is the one that `rest` begins with, letter by letter.
+    #[inline]
+    fn is_at(&self, rest: &[u8], start: u16, end: u16) -> bool {
+        let Some(known) = self.out.get(usize::from(start)..usize::from(end)) else {
+            return false;
+        };
+        // Most differ in the length of their first label, or in its first letter.
+        match (known, rest) {
+            ([a, b, ..], [c, d, ..]) => a == c && b == d && rest.starts_with(known),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn put_pointer(&mut self, offset: u16) -> Result<u16, BuildError> {
+        self.put(&(offset | 0xc000).to_be_bytes())?;
+        self.last = offset;
+        Ok(offset)
+    }
+
+    /// Writes the name that consists of the label that `rest` begins with and the name at `parent`.
+    #[inline]
+    fn put_child(&mut self, rest: &[u8], len: u8, parent: u16) -> Result<u16, BuildError> {
+        let end = usize::from(len).wrapping_add(1);
+        let whole = rest.get(..end).unwrap_or_default();
+        let label = whole.get(1..).unwrap_or_default();
+        let last = self.last;
+        if last != 0 && self.is_label(last, label, parent) {
+            return self.put_pointer(last);
+        }
+        if let Some(offset) = self.find(label, parent) {
+            return self.put_pointer(offset);
+        }
+        let offset = self.len;
+        self.put(whole)?;
+        self.put(&(parent | 0xc000).to_be_bytes())?;
+        if offset >= POINTER_LIMIT {
+            self.last = 0;
+            return Ok(0);
+        }
+        self.learn(label, low(offset), parent);
+        self.last = low(offset);
+        Ok(self.last)
+    }
+
+    /// A name that has to be looked up label by label.
+    fn put_new_name(&mut self, name: NameRef<'_>) -> Result<u16, BuildError> {
+        let Some(wire) = name.as_uncompressed() else {
+            return self.put_compressed_name(name);
+        };
+        let mut few = [0u8; 8];
+        let mut count = 0usize;
+        let mut at = 0usize;
+        while let Some(&len @ 1..) = wire.get(at) {
+            let Some(place) = few.get_mut(count) else {
+                let (starts, count) = label_starts(wire);
+                return self.put_labels(wire, starts.get(..count).unwrap_or_default());
+            };
+            *place = u8::try_from(at).unwrap_or_default();
+            count = count.wrapping_add(1);
+            at = at.wrapping_add(usize::from(len)).wrapping_add(1);
+        }
+        self.put_labels(wire, few.get(..count).unwrap_or_default())
+    }
+
+    /// A name that stands in pieces where it comes from. What is written depends on the name alone.
     #[cold]
-    fn put_long_name(&mut self, name: NameRef<'_>) -> Result<u16, BuildError> {
-        match name.label_starts(&mut [0; MAX_LABELS]) {
-            Some((octets, starts)) => self.put_labels(octets, starts),
-            None => Err(BuildError::Rdata),
-        }
+    fn put_compressed_name(&mut self, name: NameRef<'_>) -> Result<u16, BuildError> {
+        let mut whole = [0; MAX_NAME];
+        let whole = NameRef::new(name.copy_to(&mut whole), 0);
+        self.put_name(whole)
     }
 
-    /// Writes the labels that begin in `octets` at the offsets.
-    fn put_labels(&mut self, octets: &[u8], starts: &[u16]) -> Result<u16, BuildError> {
+    /// Writes the labels that begin in `wire` at the offsets.
+    fn put_labels(&mut self, wire: &[u8], starts: &[u8]) -> Result<u16, BuildError> {
         let first = self.len;
         let mut left = starts.len();
         let mut suffix = 0u16;
         // From the last label to the first, as far as the name stands in the message already.
         for &start in starts.iter().rev() {
-            let Some(offset) = self.find(label_at(octets, start.into()), suffix) else {
+            let Some(offset) = self.find(label_at(wire, start.into()), suffix) else {
                 break;
             };
             suffix = offset;
             left = left.wrapping_sub(1);
         }
-        let mut new = starts.get(..left).unwrap_or_default().iter().peekable();
-        while let Some(&start) = new.next() {
-            let start = usize::from(start);
-            let label = label_at(octets, start);
-            let offset = self.len;
-            let end = start.wrapping_add(label.len()).wrapping_add(1);
-            self.put(octets.get(start..end).unwrap_or_default())?;
-            let parent = match new.peek() {
-                Some(_) => self.len,
+        let new = starts.get(..left).unwrap_or_default();
+        // What is new goes out in one piece.
+        let end = starts.get(left).map_or(wire.len(), |&start| start.into());
+        self.put(wire.get(..end).unwrap_or_default())?;
+        if left < starts.len() {
+            self.put(&(suffix | 0xc000).to_be_bytes())?;
+        }
+        for (index, &start) in new.iter().enumerate() {
+            let label = label_at(wire, start.into());
+            let offset = first.wrapping_add(start.into());
+            let parent = match new.get(index.wrapping_add(1)) {
+                Some(&next) => first.wrapping_add(next.into()),
                 None => usize::from(suffix),
             };
             // Beyond, nothing can point at it.
@@ -471,30 +576,55 @@ impl<'b> Builder<'b> {
                 self.learn(label, low(offset), low(parent));
             }
         }
-        if left == starts.len() {
-            self.put(&[0])?;
-        } else {
-            self.put(&(suffix | 0xc000).to_be_bytes())?;
-        }
-        Ok(match left {
+        self.last = match left {
             0 => suffix,
             _ if first < POINTER_LIMIT => low(first),
             _ => 0,
-        })
+        };
+        if left == starts.len() && self.len < POINTER_LIMIT {
+            let full = Full {
+                start: low(first),
+                end: low(self.len),
+            };
+            let [question, latest] = &mut self.full;
+            *if question.end == 0 { question } else { latest } = full;
+        }
+        Ok(self.last)
     }
 
-    /// The name that consists of `label` and the name at `parent`. Case counts: what was written is
-    /// what will be read.
+    /// Where the name behind the label at `offset` stands; zero for the root.
+    #[inline]
+    fn parent_of(&self, offset: u16) -> u16 {
+        let start = usize::from(offset);
+        let Some(&len) = self.out.get(start) else {
+            return 0;
+        };
+        let next = start.wrapping_add(usize::from(len)).wrapping_add(1);
+        match self.out.get(next..).and_then(|rest| rest.first_chunk()) {
+            Some(&[high, low]) if high >= 0xc0 => u16::from_be_bytes([high & 0x3f, low]),
+            Some(&[len, _]) if len > 0 => low(next),
+            _ => 0,
+        }
+    }
+
+    /// Whether the name at `offset` consists of `label` and the name at `parent`. Case counts: what
+    /// was written is what will be read.
+    #[inline]
+    fn is_label(&self, offset: u16, label: &[u8], parent: u16) -> bool {
+        label_at(self.out, usize::from(offset)) == label && self.parent_of(offset) == parent
+    }
+
+    /// The name that consists of `label` and the name at `parent`.
     #[inline]
     fn find(&self, label: &[u8], parent: u16) -> Option<u16> {
         let home = place(label, parent);
         for probe in 0..PROBES {
-            let slot = self.table.get(home.wrapping_add(probe) % SLOTS)?;
-            if slot.offset == 0 {
+            let offset = *self.table.get(home.wrapping_add(probe) % SLOTS)?;
+            if offset == 0 {
                 return None;
             }
-            if slot.parent == parent && label_at(self.out, usize::from(slot.offset)) == label {
-                return Some(slot.offset);
+            if self.is_label(offset, label, parent) {
+                return Some(offset);
             }
         }
         None
@@ -505,9 +635,9 @@ impl<'b> Builder<'b> {
         let home = place(label, parent);
         for probe in 0..PROBES {
             if let Some(slot) = self.table.get_mut(home.wrapping_add(probe) % SLOTS)
-                && slot.offset == 0
+                && *slot == 0
             {
-                *slot = Slot { offset, parent };
+                *slot = offset;
                 return;
             }
         }
@@ -528,10 +658,16 @@ impl<'b> Builder<'b> {
         self.part = mark.part;
         // A hole in a chain of probes hides what is behind it; that costs octets, not correctness.
         for slot in &mut self.table {
-            if usize::from(slot.offset) >= mark.len {
-                *slot = Slot::default();
+            if usize::from(*slot) >= mark.len {
+                *slot = 0;
             }
         }
+        for full in &mut self.full {
+            if usize::from(full.end) > mark.len {
+                *full = Full::default();
+            }
+        }
+        self.last = 0;
     }
 }
 
@@ -564,7 +700,7 @@ fn place(label: &[u8], parent: u16) -> usize {
         hash = hash.rotate_left(8) ^ u32::from(octet);
     }
     // The upper bits of the product depend on all of the lower ones.
-    (hash.wrapping_mul(FACTOR) >> 16) as usize
+    (hash.wrapping_mul(FACTOR) >> 25) as usize
 }
 
 impl fmt::Debug for Builder<'_> {

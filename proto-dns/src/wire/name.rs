@@ -13,9 +13,6 @@ pub const MAX_NAME: usize = 255;
 /// Most octets of a label (RFC 1035 section 2.3.4).
 pub const MAX_LABEL: usize = 63;
 
-/// Most labels of a name, the root's not counted.
-pub(crate) const MAX_LABELS: usize = 127;
-
 /// An absolute domain name in uncompressed wire form.
 ///
 /// Case is kept; comparing, ordering and hashing ignore it (RFC 4343). The order is the canonical
