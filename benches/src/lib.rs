@@ -4,7 +4,6 @@
 //! The same cases are run by the divan benches, by the instruction counts and by the bin `ratios`,
 //! which prints the table of ratios.
 
-#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +12,7 @@
 )]
 
 pub mod dns;
+pub mod http2;
 pub mod idle;
 pub mod measure;
 pub mod pop3;
@@ -45,6 +45,7 @@ impl core::fmt::Debug for Case {
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let mut cases = dns::cases();
+    cases.extend(http2::cases());
     cases.extend(pop3::cases());
     cases.extend(idle::cases());
     cases
@@ -56,7 +57,7 @@ mod tests {
 
     #[test]
     fn every_peer_sees_what_we_see() {
-        for mut case in dns::cases() {
+        for mut case in dns::cases().into_iter().chain(http2::cases()) {
             let told = format!("{case:?}");
             let mut jobs = case.jobs.iter_mut();
             let (_, ours) = jobs.next().expect("we come first");
@@ -65,6 +66,15 @@ mod tests {
             for (peer, job) in jobs.filter(|_| case.is_comparable) {
                 assert_eq!(job(), expected, "{told}: {peer}");
             }
+        }
+    }
+
+    /// Ours is first.
+    #[test]
+    fn headers_are_compressed_as_well_as_by_nghttp2() {
+        let sizes = http2::encoded_sizes();
+        if let [(_, ours), (_, nghttp2), ..] = sizes[..] {
+            assert!(ours <= nghttp2, "{sizes:?}");
         }
     }
 
