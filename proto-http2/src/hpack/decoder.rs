@@ -159,7 +159,7 @@ impl Decoder {
                 FieldRef {
                     name,
                     value,
-                    is_sensitive: first & 0x30 == 0x10,
+                    is_sensitive: first & 0xf0 == 0x10,
                 }
             };
             let size = field.name.len().saturating_add(field.value.len());
