@@ -20,6 +20,9 @@ static SERVER: LazyLock<(Arc<server::Config>, Arc<server::Limits>)> = LazyLock::
     (config.into(), server::Limits::default().into())
 });
 
+static HTTP2: LazyLock<(Arc<proto_http2::Config>, Arc<proto_http2::Limits>)> =
+    LazyLock::new(Default::default);
+
 static CLIENT: LazyLock<(Arc<client::Config>, Arc<client::Limits>)> =
     LazyLock::new(Default::default);
 
@@ -95,6 +98,56 @@ pub fn dns_client_stream() -> DnsClient {
 #[must_use]
 pub fn dns_server_datagram() -> Datagram {
     Datagram::new(NOW, proto_dns::Limits::default())
+}
+
+/// A server's HTTP/2 connection that has begun, and answered so many requests.
+#[must_use]
+pub fn http2_server(requests: u32) -> proto_http2::Connection {
+    http2(requests, true)
+}
+
+/// The same with so many streams open.
+#[must_use]
+pub fn http2_server_busy(streams: u32) -> proto_http2::Connection {
+    http2(streams, false)
+}
+
+fn http2(requests: u32, is_answered: bool) -> proto_http2::Connection {
+    use proto_http2::{Config, Connection, Event, Fields, Limits, Transmit};
+    let mut client = Connection::client(NOW, Config::default(), Limits::default());
+    let mut server = Connection::server(NOW, HTTP2.0.clone(), HTTP2.1.clone());
+    let (mut to_server, mut to_client) = (BytesMut::new(), BytesMut::new());
+    for request in 0..=requests {
+        if request > 0 {
+            let path = format!("/object{request}");
+            let fields = Fields::request("GET", "https", "utopia.example", &path)
+                .with(
+                    "user-agent",
+                    "Mozilla/5.0 (X11; Linux x86_64) Browser/128.0",
+                )
+                .with("accept-encoding", "gzip, deflate, br");
+            client.request(&fields, true).unwrap();
+        }
+        for _ in 0..2 {
+            while let Some(Transmit::Data(data)) = client.poll_transmit(NOW, 65_536) {
+                to_server.extend_from_slice(&data);
+            }
+            while let Some(event) = server.poll_event(NOW, &mut to_server).unwrap() {
+                if let Event::Headers { id, .. } = event
+                    && is_answered
+                {
+                    let response = Fields::response(200).with("content-type", "text/css");
+                    server.respond(id, &response, true).unwrap();
+                }
+            }
+            while let Some(Transmit::Data(data)) = server.poll_transmit(NOW, 65_536) {
+                to_client.extend_from_slice(&data);
+            }
+            while client.poll_event(NOW, &mut to_client).unwrap().is_some() {}
+        }
+    }
+    while server.poll_event(NOW, &mut to_server).unwrap().is_some() {}
+    server
 }
 
 /// All cases of this module: what a loop does with each machine in each round.

@@ -4,7 +4,6 @@
 //! The same cases are run by the divan benches, by the instruction counts and by the bin `ratios`,
 //! which prints the table of ratios.
 
-#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +13,7 @@
 
 pub mod bittorrent;
 pub mod dns;
+pub mod http2;
 pub mod idle;
 pub mod measure;
 pub mod message;
@@ -47,6 +47,7 @@ impl core::fmt::Debug for Case {
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let mut cases = dns::cases();
+    cases.extend(http2::cases());
     cases.extend(pop3::cases());
     cases.extend(message::cases());
     cases.extend(bittorrent::cases());
@@ -61,6 +62,7 @@ mod tests {
     #[test]
     fn every_peer_sees_what_we_see() {
         for mut case in dns::cases().into_iter().chain(bittorrent::small_cases()) {
+        for mut case in dns::cases().into_iter().chain(http2::cases()) {
             let told = format!("{case:?}");
             let mut jobs = case.jobs.iter_mut();
             let (_, ours) = jobs.next().expect("we come first");
@@ -69,6 +71,15 @@ mod tests {
             for (peer, job) in jobs.filter(|_| case.is_comparable) {
                 assert_eq!(job(), expected, "{told}: {peer}");
             }
+        }
+    }
+
+    /// Ours is first.
+    #[test]
+    fn headers_are_compressed_as_well_as_by_nghttp2() {
+        let sizes = http2::encoded_sizes();
+        if let [(_, ours), (_, nghttp2), ..] = sizes[..] {
+            assert!(ours <= nghttp2, "{sizes:?}");
         }
     }
 

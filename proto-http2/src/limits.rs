@@ -54,10 +54,13 @@ pub struct Limits {
     pub max_settings_entries: u32,
     /// PRIORITY and PRIORITY_UPDATE. Default 1000 and 100 in each second.
     pub priorities: Rate,
-    /// WINDOW_UPDATE beyond two for each DATA that we sent. Default 1000 and 100 in each second.
+    /// WINDOW_UPDATE beyond two for each DATA that we sent, if that had 256 octets or was a last one. Default 1000 and 100 in each second.
     pub window_updates: Rate,
     /// DATA, HEADERS and CONTINUATION frames that carry nothing. Default 100 and 10 in each second.
     pub empty_frames: Rate,
+    /// DATA frames of less than 256 octets that end nothing; a larger one gives one back. Default
+    /// 10,000 and 5000 in each second: each costs about as much as one of some kilobytes.
+    pub small_frames: Rate,
     /// Frames of unknown types. Default 100 and 10 in each second.
     pub unknown_frames: Rate,
     /// Streams that are not open and yet known to a scheduler. Default 32.
@@ -112,6 +115,7 @@ impl Limits {
             priorities: Rate::new(1000, 100),
             window_updates: Rate::new(1000, 100),
             empty_frames: Rate::new(100, 10),
+            small_frames: Rate::new(10_000, 5_000),
             unknown_frames: Rate::new(100, 10),
             max_idle_priorities: 32,
             max_stream_send_buffer: 64 * 1024,
@@ -145,6 +149,7 @@ impl Limits {
             priorities: much,
             window_updates: much,
             empty_frames: much,
+            small_frames: much,
             unknown_frames: much,
             max_idle_priorities: 1000,
             max_stream_send_buffer: 1024 * 1024,
@@ -230,6 +235,8 @@ pub enum Limit {
     WindowUpdates,
     /// [`Limits::empty_frames`].
     EmptyFrames,
+    /// [`Limits::small_frames`].
+    SmallFrames,
     /// [`Limits::unknown_frames`].
     UnknownFrames,
     /// [`Limits::stall`].

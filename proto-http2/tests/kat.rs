@@ -1,4 +1,4 @@
-//! Known answers: RFC 7541 appendix C both ways, and the shared vectors.
+//! Known answers: the Huffman code, and the shared vectors.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ mod common;
 
 use bytes::BytesMut;
 use common::{Driven, hex, skip, vectors};
-use proto_http2::hpack::{BlockLimits, Decoder, Encoder, HpackFault, Indexing, huffman};
+use proto_http2::hpack::{BlockLimits, Decoder, Encoder, HpackFault, huffman};
 use proto_http2::wire::{Frame, FrameHeader, HEADER_LEN, RawFrame, StreamDependency};
 use proto_http2::{Event, Limits};
 use serde_json::Value;
@@ -35,106 +35,6 @@ fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<List, HpackFault> {
         list.push((field.name.to_vec(), field.value.to_vec()));
     })?;
     Ok(list)
-}
-
-fn list(fields: &[(&str, &str)]) -> List {
-    fields
-        .iter()
-        .map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec()))
-        .collect()
-}
-
-/// RFC 7541 appendix C.4 and C.6: with the Huffman code.
-#[test]
-fn appendix_c_both_ways() {
-    let request: [(&str, Vec<(&str, &str)>); 3] = [
-        (
-            "8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff",
-            vec![
-                (":method", "GET"),
-                (":scheme", "http"),
-                (":path", "/"),
-                (":authority", "www.example.com"),
-            ],
-        ),
-        (
-            "8286 84be 5886 a8eb 1064 9cbf",
-            vec![
-                (":method", "GET"),
-                (":scheme", "http"),
-                (":path", "/"),
-                (":authority", "www.example.com"),
-                ("cache-control", "no-cache"),
-            ],
-        ),
-        (
-            "8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf",
-            vec![
-                (":method", "GET"),
-                (":scheme", "https"),
-                (":path", "/index.html"),
-                (":authority", "www.example.com"),
-                ("custom-key", "custom-value"),
-            ],
-        ),
-    ];
-    let response: [(&str, Vec<(&str, &str)>); 3] = [
-        (
-            "4882 6402 5885 aec3 771a 4b61 96d0 7abe 9410 54d4 44a8 2005 9504 0b81 66e0 82a6 2d1b ff6e 919d 29ad 1718 63c7 8f0b 97c8 e9ae 82ae 43d3",
-            vec![
-                (":status", "302"),
-                ("cache-control", "private"),
-                ("date", "Mon, 21 Oct 2013 20:13:21 GMT"),
-                ("location", "https://www.example.com"),
-            ],
-        ),
-        (
-            "4883 640e ffc1 c0bf",
-            vec![
-                (":status", "307"),
-                ("cache-control", "private"),
-                ("date", "Mon, 21 Oct 2013 20:13:21 GMT"),
-                ("location", "https://www.example.com"),
-            ],
-        ),
-        (
-            "88c1 6196 d07a be94 1054 d444 a820 0595 040b 8166 e084 a62d 1bff c05a 839b d9ab 77ad 94e7 821d d7f2 e6c7 b335 dfdf cd5b 3960 d5af 2708 7f36 72c1 ab27 0fb5 291f 9587 3160 65c0 03ed 4ee5 b106 3d50 07",
-            vec![
-                (":status", "200"),
-                ("cache-control", "private"),
-                ("date", "Mon, 21 Oct 2013 20:13:22 GMT"),
-                ("location", "https://www.example.com"),
-                ("content-encoding", "gzip"),
-                (
-                    "set-cookie",
-                    "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1",
-                ),
-            ],
-        ),
-    ];
-    for (size, blocks) in [(4096, request), (256, response)] {
-        let mut decoder = Decoder::new(size);
-        let mut encoder = Encoder::new(4096);
-        encoder.set_max_size(size);
-        let mut updates = Vec::new();
-        encoder.begin(&mut updates);
-        for (wire, fields) in blocks {
-            let wire = hex(wire);
-            assert_eq!(decode(&mut decoder, &wire).unwrap(), list(&fields));
-            let mut block = Vec::new();
-            encoder.begin(&mut block);
-            for (name, value) in fields {
-                // The examples index all.
-                encoder.field_as(
-                    &mut block,
-                    name.as_bytes(),
-                    value.as_bytes(),
-                    Indexing::Index,
-                );
-            }
-            assert_eq!(block, wire, "the encoder makes the same octets");
-        }
-    }
 }
 
 #[test]
@@ -248,10 +148,7 @@ fn every_story_encodes_and_is_small() {
         .map(|case| case["wire"].as_str().unwrap().len() / 2)
         .sum();
     println!("ours {ours}, nghttp2 {theirs}, text {text}");
-    assert!(
-        ours * 100 <= theirs * 102,
-        "{ours} octets, nghttp2 {theirs}"
-    );
+    assert!(ours <= theirs, "{ours} octets, nghttp2 {theirs}");
 }
 
 fn text(value: &Value) -> Vec<u8> {

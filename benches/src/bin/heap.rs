@@ -19,6 +19,20 @@ fn main() {
         idle::pop3_server_logged_in(1000)
     });
     show("POP3 client session", idle::pop3_client);
+    show("HTTP/2 server connection", || idle::http2_server(0));
+    show("HTTP/2 server connection, 20 requests later", || {
+        idle::http2_server(20)
+    });
+    let (empty, full) = (
+        heap(|| idle::http2_server(0)),
+        heap(|| idle::http2_server_busy(100)),
+    );
+    println!(
+        "{:<44}{:>8}{:>8}",
+        "HTTP/2 server connection, each open stream",
+        "",
+        (full - empty) / 100
+    );
     show("DNS stub", || idle::stub(0));
     let (empty, full) = (heap(|| idle::stub(0)), heap(|| idle::stub(100)));
     println!(

@@ -95,6 +95,7 @@ struct Budgets {
     priorities: Budget,
     window_updates: Budget,
     empty_frames: Budget,
+    small_frames: Budget,
     unknown_frames: Budget,
 }
 
@@ -334,6 +335,7 @@ impl Connection {
                 priorities: budget,
                 window_updates: budget,
                 empty_frames: budget,
+                small_frames: budget,
                 unknown_frames: budget,
             },
             deadlines: Deadlines {

@@ -23,6 +23,8 @@ const COPY_BELOW: usize = 4096;
 const COALESCE: usize = 32 * 1024;
 /// Less room than this is left unused rather than filled with a tiny frame.
 const LEAST_ROOM: usize = 64;
+/// Frames below this size are small.
+pub(super) const SMALL: usize = 256;
 /// What a frame may carry however small the budget is: it leaves in pieces then. Otherwise a budget
 /// of one octet would make ten of each.
 const LEAST_FRAME: usize = 1024;
@@ -575,7 +577,10 @@ impl Connection {
         stream.send.consume(total);
         self.send.consume(total);
         self.queued = self.queued.saturating_sub(len);
-        self.budgets.window_updates.earn(2);
+        // What lets more than a dribble through was of use.
+        if total >= SMALL || end_stream {
+            self.budgets.window_updates.earn(2);
+        }
         let is_writable =
             stream.is_blocked && stream.queued <= self.limits.max_stream_send_buffer / 2;
         if is_writable {

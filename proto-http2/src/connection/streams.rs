@@ -2,6 +2,7 @@
 
 use crate::fields::Fields;
 use crate::flow::{ReceiveWindow, SendWindow};
+use crate::num::to_usize;
 use crate::validate::Facts;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -122,9 +123,11 @@ pub(super) struct Streams {
 
 impl Streams {
     fn place(&self, id: u32) -> Option<usize> {
-        // Mostly the newest is meant.
-        let index = match self.order.last() {
-            Some(&(last, _)) if last == id => self.order.len().checked_sub(1)?,
+        // Mostly there are few gaps between the numbers of one side.
+        let &(first, _) = self.order.first()?;
+        let guess = to_usize(id.checked_sub(first)? / 2);
+        let index = match self.order.get(guess) {
+            Some(&(found, _)) if found == id => guess,
             _ => self.order.binary_search_by_key(&id, |&(id, _)| id).ok()?,
         };
         let &(_, place) = self.order.get(index)?;

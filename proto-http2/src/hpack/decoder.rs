@@ -107,17 +107,7 @@ impl Decoder {
     ) -> Result<BlockSummary, HpackFault> {
         let mut summary = BlockSummary::default();
         let mut updates = 0u8;
-        let mut show = |summary: &mut BlockSummary, field: FieldRef<'_>| {
-            let size = field.name.len().saturating_add(field.value.len());
-            summary.fields = summary.fields.saturating_add(1);
-            summary.list_size = summary.list_size.saturating_add(size).saturating_add(32);
-            if summary.list_size > limits.max_list_size || summary.fields > limits.max_fields {
-                summary.is_over = true;
-            } else {
-                visit(field);
-            }
-        };
-        while let Some(&first) = block.first() {
+        while let Some((&first, rest)) = block.split_first() {
             if first & 0xe0 == 0x20 {
                 // RFC 7541 section 4.2: at the beginning only, at most two.
                 if summary.fields != 0 || updates == 2 {
@@ -137,45 +127,56 @@ impl Decoder {
             if self.due.is_some() {
                 return Err(HpackFault::SizeUpdate);
             }
-            if first & 0x80 != 0 {
-                let index = integer(&mut block, 7)?;
+            // What is to be done with the table once the field was shown.
+            let mut insert = None;
+            let field = if first & 0x80 != 0 {
+                let index = match first & 0x7f {
+                    0x7f => integer(&mut block, 7)?,
+                    small => {
+                        block = rest;
+                        usize::from(small)
+                    }
+                };
                 let (name, value) = self.table.lookup(index).ok_or(HpackFault::Index)?;
-                let field = FieldRef {
+                FieldRef {
                     name,
                     value,
                     is_sensitive: false,
+                }
+            } else {
+                let is_indexed = first & 0x40 != 0;
+                let index = integer(&mut block, if is_indexed { 6 } else { 4 })?;
+                let literal: &[u8] = match index {
+                    0 => string(&mut block, &mut self.name, limits.max_string)?,
+                    _ => &[],
                 };
-                show(&mut summary, field);
-                continue;
-            }
-            let is_indexed = first & 0x40 != 0;
-            let is_sensitive = first & 0x30 == 0x10;
-            let index = integer(&mut block, if is_indexed { 6 } else { 4 })?;
-            if index == 0 {
-                let name = string(&mut block, &mut self.name, limits.max_string)?;
+                let name = match index {
+                    0 => literal,
+                    _ => self.table.lookup(index).ok_or(HpackFault::Index)?.0,
+                };
                 let value = string(&mut block, &mut self.value, limits.max_string)?;
-                let field = FieldRef {
+                insert = is_indexed.then_some((index, literal, value));
+                FieldRef {
                     name,
                     value,
-                    is_sensitive,
-                };
-                show(&mut summary, field);
-                if is_indexed {
+                    is_sensitive: first & 0xf0 == 0x10,
+                }
+            };
+            let size = field.name.len().saturating_add(field.value.len());
+            summary.fields = summary.fields.saturating_add(1);
+            summary.list_size = summary.list_size.saturating_add(size).saturating_add(32);
+            if summary.list_size > limits.max_list_size || summary.fields > limits.max_fields {
+                summary.is_over = true;
+            } else {
+                visit(field);
+            }
+            match insert {
+                None => {}
+                Some((0, name, value)) => {
                     self.table.insert(name, value);
                 }
-                continue;
-            }
-            let (name, _) = self.table.lookup(index).ok_or(HpackFault::Index)?;
-            let value = string(&mut block, &mut self.value, limits.max_string)?;
-            let field = FieldRef {
-                name,
-                value,
-                is_sensitive,
-            };
-            show(&mut summary, field);
-            if is_indexed {
                 // Inserting may evict what the name comes from: it was shown before.
-                self.table.insert_indexed(index, value);
+                Some((index, _, value)) => self.table.insert_indexed(index, value),
             }
         }
         Ok(summary)

@@ -4,6 +4,7 @@ use super::huffman;
 use super::table::{OVERHEAD, Table};
 use super::table_static::{ENTRIES, find_name};
 use crate::num::to_usize;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// How one field is to be encoded.
@@ -17,8 +18,13 @@ pub enum Indexing {
     Never,
 }
 
-/// Places in the hash table over the dynamic table.
-const SLOTS: usize = 1024;
+/// Places in the hash table over the dynamic table: at first, and at most. It grows with the table.
+const FIRST_SLOTS: usize = 16;
+const MOST_SLOTS: usize = 256;
+/// Entries of the static table.
+const STATIC: usize = ENTRIES.len();
+/// What hardly repeats is remembered by its hash in so many places.
+const SEEN: usize = 64;
 
 /// Encodes header blocks of one direction of one connection.
 #[derive(Clone, Debug)]
@@ -29,7 +35,19 @@ pub struct Encoder {
     /// The smallest size since the last block, and whether a size is to be told at all.
     update: Option<usize>,
     /// By hash: the numbers of the latest entry with this name and value, and with this name.
-    slots: Vec<(u32, u32)>,
+    slots: Vec<Slot>,
+    /// For each entry, oldest first: the numbers of those before it in the same places.
+    links: VecDeque<Slot>,
+    /// By hash: what was sent and left out of the table, because it hardly repeats. What comes again
+    /// does repeat.
+    seen: [u16; SEEN],
+}
+
+/// Numbers of entries, of which the low bits are enough: no table has so many entries at once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    field: u16,
+    name: u16,
 }
 
 impl Encoder {
@@ -44,6 +62,8 @@ impl Encoder {
             cap,
             update: (size != 4096).then_some(size),
             slots: Vec::new(),
+            links: VecDeque::new(),
+            seen: [0; SEEN],
         }
     }
 
@@ -83,53 +103,115 @@ impl Encoder {
         }
     }
 
-    /// Appends a field, by the [policy](Self::policy) or as a secret.
+    /// Appends a field, by the [policy](Self::policy) or as a secret. What the policy leaves out of
+    /// the table goes into it when it is sent again soon.
     pub fn field(&mut self, into: &mut Vec<u8>, name: &[u8], value: &[u8], is_sensitive: bool) {
-        let indexing = if is_sensitive {
-            Indexing::Never
-        } else {
-            Self::policy(name, value)
-        };
-        self.field_as(into, name, value, indexing);
+        if is_sensitive {
+            never(into, name, value);
+            return;
+        }
+        if let Some(index) = find_static(name, value) {
+            into.push(0x80 | index);
+            return;
+        }
+        let hashes = Hashes::of(name, value);
+        // Secrets are in no table, so what is found may be referred to.
+        if let Some(index) = self.find(hashes, name, value) {
+            integer(into, 0x80, 7, index);
+            return;
+        }
+        match Self::policy(name, value) {
+            Indexing::Never => never(into, name, value),
+            Indexing::Skip => {
+                let how = if self.was_seen(hashes) {
+                    Indexing::Index
+                } else {
+                    Indexing::Skip
+                };
+                self.literal(into, hashes, name, value, how);
+            }
+            Indexing::Index => self.literal(into, hashes, name, value, Indexing::Index),
+        }
     }
 
     /// Appends a field.
     pub fn field_as(&mut self, into: &mut Vec<u8>, name: &[u8], value: &[u8], how: Indexing) {
-        let known = usize::from(find_name(name));
         if how == Indexing::Never {
-            literal(into, 0x10, 4, known, name, value);
+            never(into, name, value);
             return;
         }
-        if known != 0 {
-            // Entries with the same name are neighbours.
-            for index in known..known.saturating_add(7) {
-                match ENTRIES.get(index.saturating_sub(1)) {
-                    Some((n, v)) if *n == name => {
-                        if *v == value {
-                            integer(into, 0x80, 7, index);
-                            return;
-                        }
-                    }
-                    _ => break,
-                }
+        if let Some(index) = find_static(name, value) {
+            into.push(0x80 | index);
+            return;
+        }
+        let hashes = Hashes::of(name, value);
+        match self.find(hashes, name, value) {
+            Some(index) => integer(into, 0x80, 7, index),
+            None => self.literal(into, hashes, name, value, how),
+        }
+    }
+
+    /// The index of the dynamic entry that is this field.
+    #[inline]
+    fn find(&self, hashes: Hashes, name: &[u8], value: &[u8]) -> Option<usize> {
+        let slot = self.slots.get(hashes.field(self.slots.len()))?;
+        self.walk(
+            slot.field,
+            |link| link.field,
+            |n, v| v == value && n == name,
+        )
+    }
+
+    /// The index of a dynamic entry with this name.
+    fn find_name(&self, hashes: Hashes, name: &[u8]) -> Option<usize> {
+        let slot = self.slots.get(hashes.name(self.slots.len()))?;
+        self.walk(slot.name, |link| link.name, |n, _| n == name)
+    }
+
+    /// Follows the entries of one place, from the newest, until one fits.
+    #[inline]
+    fn walk(
+        &self,
+        mut number: u16,
+        next: impl Fn(&Slot) -> u16,
+        fits: impl Fn(&[u8], &[u8]) -> bool,
+    ) -> Option<usize> {
+        let mut last = None;
+        loop {
+            let (age, name, value) = self.table.numbered(number)?;
+            // Numbers of long ago may come up again: then the walk turned back.
+            if last.is_some_and(|last| age <= last) {
+                return None;
             }
+            if fits(name, value) {
+                return age.checked_add(STATIC.saturating_add(1));
+            }
+            last = Some(age);
+            let place = self.links.len().checked_sub(age)?.checked_sub(1)?;
+            number = next(self.links.get(place)?);
         }
-        let (name_hash, hash) = hashes(name, value);
-        let mut index = known;
-        if let Some(&(number, _)) = self.slots.get(hash)
-            && let Some((found, n, v)) = self.table.numbered(number)
-            && n == name
-            && v == value
-        {
-            integer(into, 0x80, 7, found);
-            return;
+    }
+
+    /// Whether this was left out of the table lately; from now on it was.
+    fn was_seen(&mut self, hashes: Hashes) -> bool {
+        let mark = u16::try_from(hashes.field >> 16 & 0xffff).unwrap_or(0);
+        match self.seen.get_mut(hashes.field(SEEN)) {
+            Some(seen) => core::mem::replace(seen, mark) == mark,
+            None => false,
         }
-        if index == 0
-            && let Some(&(_, number)) = self.slots.get(name_hash)
-            && let Some((found, n, _)) = self.table.numbered(number)
-            && n == name
-        {
-            index = found;
+    }
+
+    fn literal(
+        &mut self,
+        into: &mut Vec<u8>,
+        hashes: Hashes,
+        name: &[u8],
+        value: &[u8],
+        how: Indexing,
+    ) {
+        let mut index = usize::from(find_name(name));
+        if index == 0 {
+            index = self.find_name(hashes, name).unwrap_or(0);
         }
         let size = name
             .len()
@@ -142,47 +224,125 @@ impl Encoder {
         }
         literal(into, 0x40, 6, index, name, value);
         if let Some(number) = self.table.insert(name, value) {
-            if self.slots.is_empty() {
-                self.slots.resize(SLOTS, (0, 0));
+            self.note(hashes, number);
+        }
+    }
+
+    /// Enters a new entry into the hash table, which grows where it is too full.
+    fn note(&mut self, hashes: Hashes, number: u16) {
+        let entries = self.table.len();
+        let wanted = entries.saturating_mul(2).next_power_of_two();
+        let wanted = wanted.clamp(FIRST_SLOTS, MOST_SLOTS);
+        if self.slots.len() >= wanted {
+            // What was evicted for it is the oldest.
+            while self.links.len() >= entries {
+                self.links.pop_front();
             }
-            if let Some(slot) = self.slots.get_mut(hash) {
-                slot.0 = number;
-            }
-            if let Some(slot) = self.slots.get_mut(name_hash) {
-                slot.1 = number;
-            }
+            let link = replace(&mut self.slots, hashes, number);
+            self.links.push_back(link);
+            return;
+        }
+        self.slots.clear();
+        self.slots.resize(wanted, Slot::default());
+        self.links.clear();
+        for (number, name, value) in self.table.iter() {
+            let link = replace(&mut self.slots, Hashes::of(name, value), number);
+            self.links.push_back(link);
         }
     }
 }
 
-/// The places of a name, and of a name with its value.
-fn hashes(name: &[u8], value: &[u8]) -> (usize, usize) {
-    let name = mix(0x9e37_79b9_7f4a_7c15, name);
-    let both = mix(name, value);
-    let place = |hash: u64| usize::try_from(hash >> 54).unwrap_or(0);
-    (place(name), place(both))
+/// Puts an entry first in its places, and gives those that were first.
+fn replace(slots: &mut [Slot], hashes: Hashes, number: u16) -> Slot {
+    let (len, mut link) = (slots.len(), Slot::default());
+    if let Some(slot) = slots.get_mut(hashes.field(len)) {
+        link.field = core::mem::replace(&mut slot.field, number);
+    }
+    if let Some(slot) = slots.get_mut(hashes.name(len)) {
+        link.name = core::mem::replace(&mut slot.name, number);
+    }
+    link
 }
 
-/// Octets beyond the first and the last words do not matter: a false hit is found by comparing.
-fn mix(seed: u64, text: &[u8]) -> u64 {
-    let len = u64::try_from(text.len()).unwrap_or(0);
-    let (first, last) = match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => {
-            let mut word = 0u64;
-            for &octet in text {
-                word = word << 8 | u64::from(octet);
-            }
-            (word, 0)
-        }
+/// Hashes of a name, and of a name with its value.
+#[derive(Clone, Copy)]
+struct Hashes {
+    name: u64,
+    field: u64,
+}
+
+impl Hashes {
+    fn of(name: &[u8], value: &[u8]) -> Self {
+        let name = mix(0x9e37_79b9_7f4a_7c15, name);
+        let field = mix(name, value);
+        Self { name, field }
+    }
+
+    /// The place of the field among so many, a power of two.
+    fn field(self, places: usize) -> usize {
+        place(self.field, places)
+    }
+
+    fn name(self, places: usize) -> usize {
+        place(self.name, places)
+    }
+}
+
+fn place(hash: u64, places: usize) -> usize {
+    usize::try_from(hash >> 48).unwrap_or(0) & places.wrapping_sub(1)
+}
+
+/// A static entry with this name and value.
+fn find_static(name: &[u8], value: &[u8]) -> Option<u8> {
+    let index = match (name, value) {
+        (b":method", b"GET") => 2,
+        (b":method", b"POST") => 3,
+        (b":path", b"/") => 4,
+        (b":path", b"/index.html") => 5,
+        (b":scheme", b"http") => 6,
+        (b":scheme", b"https") => 7,
+        (b":status", b"200") => 8,
+        (b":status", b"204") => 9,
+        (b":status", b"206") => 10,
+        (b":status", b"304") => 11,
+        (b":status", b"400") => 12,
+        (b":status", b"404") => 13,
+        (b":status", b"500") => 14,
+        (b"accept-encoding", b"gzip, deflate") => 16,
+        // All others have no value; pseudo-fields always have one.
+        (name, b"") if name.first() != Some(&b':') => find_name(name),
+        _ => 0,
     };
-    let middle = text
-        .get(text.len() / 2..)
-        .and_then(<[u8]>::first_chunk::<4>)
-        .map_or(0, |chunk| u64::from(u32::from_le_bytes(*chunk)));
-    let hash = (seed ^ first).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let hash = (hash ^ hash >> 32 ^ last).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    (hash ^ hash >> 29 ^ len ^ middle.rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    (index != 0).then_some(index)
+}
+
+fn never(into: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    literal(into, 0x10, 4, usize::from(find_name(name)), name, value);
+}
+
+/// A hit is found to be one by comparing, so nothing but speed hangs on this.
+fn mix(seed: u64, text: &[u8]) -> u64 {
+    const PRIME: u64 = 0xff51_afd7_ed55_8ccd;
+    let mut hash = seed ^ u64::try_from(text.len()).unwrap_or(0);
+    let (words, _) = text.as_chunks::<8>();
+    for word in words {
+        hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(PRIME);
+        hash ^= hash >> 32;
+    }
+    // The last eight octets, some of them for the second time, or the few that there are.
+    let last = match text.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+            }
+            _ => text
+                .iter()
+                .fold(0, |word, octet| word << 8 | u64::from(*octet)),
+        },
+    };
+    hash = (hash ^ last).wrapping_mul(PRIME);
+    hash ^ hash >> 29
 }
 
 fn integer(into: &mut Vec<u8>, pattern: u8, prefix: u32, value: usize) {

@@ -29,8 +29,8 @@ const WIDE_LEN: usize = 1 << WIDE;
 const LONGEST: usize = 30;
 
 struct Tables {
-    /// By symbol: the code in the low 30 bits' place, right-aligned.
-    codes: [u32; 257],
+    /// By octet: the code, right-aligned, above eight bits with its length.
+    codes: [u64; 256],
     /// By twelve bits: first symbol, second symbol << 8, count << 16, bits << 24; 0 for a long code.
     wide: [u32; WIDE_LEN],
     /// Symbols in the order of their codes.
@@ -49,7 +49,7 @@ static TABLES: Tables = build();
 )]
 const fn build() -> Tables {
     let mut tables = Tables {
-        codes: [0; 257],
+        codes: [0; 256],
         wide: [0; WIDE_LEN],
         symbols: [0; 257],
         first: [(0, 0); LONGEST + 2],
@@ -62,7 +62,9 @@ const fn build() -> Tables {
         let mut symbol = 0;
         while symbol < 257 {
             if LENGTHS[symbol] as usize == len {
-                tables.codes[symbol] = code;
+                if symbol < 256 {
+                    tables.codes[symbol] = (code as u64) << 8 | len as u64;
+                }
                 tables.symbols[place] = symbol as u16;
                 if len as u32 <= WIDE {
                     let shift = WIDE - len as u32;
@@ -113,12 +115,11 @@ pub fn encoded_len(text: &[u8]) -> usize {
 pub fn encode(text: &[u8], into: &mut Vec<u8>) {
     let (mut bits, mut count) = (0u64, 0u32);
     for &octet in text {
-        let index = usize::from(octet);
-        let code = TABLES.codes.get(index).copied().unwrap_or(0);
-        let length = u32::from(LENGTHS.get(index).copied().unwrap_or(0));
+        let entry = TABLES.codes.get(usize::from(octet)).copied().unwrap_or(0);
+        let [length, ..] = entry.to_le_bytes();
         // At most 31 bits wait, and a code has at most 30.
-        bits = bits.wrapping_shl(length) | u64::from(code);
-        count = count.wrapping_add(length);
+        bits = bits.wrapping_shl(u32::from(length)) | entry >> 8;
+        count = count.wrapping_add(u32::from(length));
         if count >= 32 {
             count = count.wrapping_sub(32);
             let [_, _, _, _, a, b, c, d] = bits.wrapping_shr(count).to_be_bytes();

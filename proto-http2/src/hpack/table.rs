@@ -16,8 +16,10 @@ pub(super) const OVERHEAD: usize = 32;
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u32,
+    /// Octets of the name.
     name: u32,
-    value: u32,
+    /// Where the value ends.
+    end: u32,
 }
 
 /// A dynamic table.
@@ -27,8 +29,8 @@ pub(super) struct Table {
     entries: VecDeque<Entry>,
     size: usize,
     max_size: usize,
-    /// Entries ever inserted: the newest has this number.
-    inserted: u32,
+    /// Entries ever inserted, in its low bits: the newest has this number.
+    inserted: u16,
 }
 
 impl Table {
@@ -56,6 +58,7 @@ impl Table {
     }
 
     /// The entry with an index of the wire: static ones from 1, dynamic ones from 62.
+    #[inline]
     pub(super) fn lookup(&self, index: usize) -> Option<(&[u8], &[u8])> {
         let index = index.checked_sub(1)?;
         match index.checked_sub(ENTRIES.len()) {
@@ -65,23 +68,40 @@ impl Table {
     }
 
     /// The dynamic entry with this age, 0 for the newest.
+    #[inline]
     fn dynamic(&self, age: usize) -> Option<(&[u8], &[u8])> {
         let place = self.entries.len().checked_sub(age)?.checked_sub(1)?;
         let entry = self.entries.get(place)?;
-        let rest = self.octets.get(to_usize(entry.start)..)?;
-        let (name, rest) = rest.split_at_checked(to_usize(entry.name))?;
-        Some((name, rest.get(..to_usize(entry.value))?))
+        let range = to_usize(entry.start)..to_usize(entry.end);
+        self.octets
+            .get(range)?
+            .split_at_checked(to_usize(entry.name))
     }
 
-    /// The entry with this number of insertion, with its index on the wire.
-    pub(super) fn numbered(&self, number: u32) -> Option<(usize, &[u8], &[u8])> {
-        let age = to_usize(self.inserted.checked_sub(number)?);
+    /// The entry with these low bits of its number of insertion, with its age.
+    #[inline]
+    pub(super) fn numbered(&self, number: u16) -> Option<(usize, &[u8], &[u8])> {
+        let age = usize::from(self.inserted.wrapping_sub(number));
         let (name, value) = self.dynamic(age)?;
-        Some((age.checked_add(ENTRIES.len())?.checked_add(1)?, name, value))
+        Some((age, name, value))
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// All entries with their numbers, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u16, &[u8], &[u8])> {
+        (0..self.entries.len()).rev().filter_map(|age| {
+            let (name, value) = self.dynamic(age)?;
+            let number = self.inserted.wrapping_sub(u16::try_from(age).ok()?);
+            Some((number, name, value))
+        })
     }
 
     /// Inserts an entry, and gives its number unless it is larger than the table.
-    pub(super) fn insert(&mut self, name: &[u8], value: &[u8]) -> Option<u32> {
+    pub(super) fn insert(&mut self, name: &[u8], value: &[u8]) -> Option<u16> {
         let len = name.len().saturating_add(value.len());
         let size = len.saturating_add(OVERHEAD);
         // RFC 7541 section 4.4: what does not fit empties the table.
@@ -95,7 +115,7 @@ impl Table {
         let entry = Entry {
             start: to_u32(self.octets.len()),
             name: to_u32(name.len()),
-            value: to_u32(value.len()),
+            end: to_u32(self.octets.len().saturating_add(len)),
         };
         self.octets.extend_from_slice(name);
         self.octets.extend_from_slice(value);
@@ -131,7 +151,7 @@ impl Table {
             let Some(entry) = self.entries.pop_front() else {
                 return;
             };
-            let len = to_usize(entry.name).saturating_add(to_usize(entry.value));
+            let len = to_usize(entry.end.saturating_sub(entry.start));
             self.size = self.size.saturating_sub(len.saturating_add(OVERHEAD));
         }
     }
@@ -144,6 +164,7 @@ impl Table {
         self.octets.drain(..to_usize(start));
         for entry in &mut self.entries {
             entry.start = entry.start.saturating_sub(start);
+            entry.end = entry.end.saturating_sub(start);
         }
     }
 }

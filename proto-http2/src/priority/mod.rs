@@ -70,8 +70,12 @@ impl Priority {
     }
 }
 
-/// Decides which stream sends next. The tree and the round take at most logarithmic time, urgency linear time within a level, in the number of
-/// streams that are known.
+/// Decides which stream sends next.
+///
+/// [`Tree`] and [`Urgency`] take logarithmic time in the number of streams that they know, the tree
+/// once for each step from the stream up to the root, and in addition time in proportion to the
+/// children that an exclusive dependency or a removal moves. [`Fair`] takes constant time, but for a
+/// stream in the middle of the round that rests: then it looks through the round.
 pub trait Scheduler: Debug + Send + Sync {
     /// A stream was opened, with what the peer said of it, if anything.
     fn open(&mut self, stream: u32, signal: Option<Signal>);

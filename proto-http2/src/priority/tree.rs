@@ -242,18 +242,16 @@ impl Tree {
         if let Some(node) = self.nodes.get_mut(&stream) {
             node.weight = on.weight.clamp(1, 256);
         }
-        if on.exclusive {
-            let siblings = self
-                .nodes
-                .get(&parent)
-                .map(|node| node.children.clone())
-                .unwrap_or_default();
-            for sibling in siblings {
-                self.detach(sibling);
-                self.attach(sibling, stream);
-            }
-        }
+        let siblings = match self.nodes.get(&parent) {
+            Some(node) if on.exclusive => node.children.clone(),
+            _ => BTreeSet::new(),
+        };
+        // First it has its place: who moves below it may make it active, which it tells its parent.
         self.attach(stream, parent);
+        for sibling in siblings {
+            self.detach(sibling);
+            self.attach(sibling, stream);
+        }
     }
 }
 

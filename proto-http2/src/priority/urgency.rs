@@ -1,17 +1,27 @@
 //! Urgency and incremental (RFC 9218 section 10).
 //!
-//! The most urgent go first. Among equals, what is not incremental is sent whole, in the order of the
-//! requests; what is incremental takes turns.
+//! The most urgent go first. Among equals, what is not incremental is sent first and whole, in the
+//! order of the requests; what is incremental takes turns. All that have something to send stand in
+//! one ordered set, so that each call takes logarithmic time.
 
 use super::{Priority, Scheduler, Signal};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 
 /// The scheduler of RFC 9218.
 #[derive(Clone, Debug, Default)]
 pub struct Urgency {
-    levels: [VecDeque<u32>; 8],
-    /// Streams with another priority than the default.
-    known: BTreeMap<u32, Priority>,
+    /// Urgency, turn and stream. What is not incremental has turn 0.
+    ready: BTreeSet<(u8, u64, u32)>,
+    /// Streams that are ready, or have another priority than the default.
+    known: BTreeMap<u32, Known>,
+    turn: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    priority: Priority,
+    /// The turn under which it stands in `ready`.
+    turn: Option<u64>,
 }
 
 impl Urgency {
@@ -21,12 +31,28 @@ impl Urgency {
         Self::default()
     }
 
-    fn priority(&self, stream: u32) -> Priority {
-        self.known.get(&stream).copied().unwrap_or_default()
+    /// Takes a stream out of the set. Whether it was there.
+    fn take(&mut self, stream: u32) -> bool {
+        let Some(known) = self.known.get_mut(&stream) else {
+            return false;
+        };
+        let Some(turn) = known.turn.take() else {
+            return false;
+        };
+        let key = (known.priority.urgency, turn, stream);
+        self.ready.remove(&key)
     }
 
-    fn level(&mut self, priority: Priority) -> Option<&mut VecDeque<u32>> {
-        self.levels.get_mut(usize::from(priority.urgency))
+    fn put(&mut self, stream: u32) {
+        let known = self.known.entry(stream).or_default();
+        let turn = if known.priority.incremental {
+            self.turn = self.turn.saturating_add(1);
+            self.turn
+        } else {
+            0
+        };
+        known.turn = Some(turn);
+        self.ready.insert((known.priority.urgency, turn, stream));
     }
 }
 
@@ -42,55 +68,43 @@ impl Scheduler for Urgency {
             return;
         };
         new.urgency = new.urgency.min(7);
-        let old = self.priority(stream);
-        if new == Priority::default() {
-            self.known.remove(&stream);
-        } else {
-            self.known.insert(stream, new);
-        }
-        let Some(level) = self.level(old) else { return };
-        if let Some(place) = level.iter().position(|&other| other == stream) {
-            level.remove(place);
-            self.ready(stream);
+        let was_ready = self.take(stream);
+        self.known.entry(stream).or_default().priority = new;
+        if was_ready {
+            self.put(stream);
         }
     }
 
     fn ready(&mut self, stream: u32) {
-        let priority = self.priority(stream);
-        let Some(level) = self.level(priority) else {
-            return;
-        };
-        if priority.incremental {
-            level.push_back(stream);
-        } else {
-            // RFC 9218 section 10: in the order of the requests.
-            let place = level.iter().position(|&other| other > stream);
-            level.insert(place.unwrap_or(level.len()), stream);
-        }
+        self.take(stream);
+        self.put(stream);
     }
 
     fn rest(&mut self, stream: u32) {
-        let priority = self.priority(stream);
-        if let Some(level) = self.level(priority) {
-            level.retain(|&other| other != stream);
+        self.take(stream);
+        if let Some(known) = self.known.get(&stream)
+            && known.priority == Priority::default()
+        {
+            self.known.remove(&stream);
         }
     }
 
     fn next(&mut self) -> Option<u32> {
-        self.levels.iter().find_map(|level| level.front().copied())
+        self.ready.first().map(|&(_, _, stream)| stream)
     }
 
     fn sent(&mut self, stream: u32, _: usize) {
-        let priority = self.priority(stream);
-        if priority.incremental
-            && let Some(level) = self.level(priority)
-            && level.front() == Some(&stream)
-        {
-            level.rotate_left(1);
+        let is_incremental = self
+            .known
+            .get(&stream)
+            .is_some_and(|known| known.priority.incremental);
+        if is_incremental && self.take(stream) {
+            self.put(stream);
         }
     }
 
     fn close(&mut self, stream: u32) {
+        self.take(stream);
         self.known.remove(&stream);
     }
 }

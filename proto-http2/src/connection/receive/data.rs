@@ -1,10 +1,12 @@
 //! Bodies and their credit.
 
+use super::super::send::SMALL;
 use super::super::streams::{Half, Past, Stream};
 use super::super::{Connection, PROBE};
 use crate::config::Validation;
 use crate::error::Reason;
 use crate::event::{Event, StreamEnd, StreamId};
+use crate::limits::Limit;
 use crate::num::{to_u32, to_u64, to_usize};
 use crate::validate::Malformed;
 use crate::wire::{ErrorCode, Frame, FrameHeader, HEADER_LEN};
@@ -114,6 +116,18 @@ impl Connection {
             });
         }
         self.probe_bandwidth();
+        if data >= SMALL {
+            self.budgets.small_frames.earn(1);
+        } else if !end
+            && data > 0
+            && !self
+                .budgets
+                .small_frames
+                .take(self.limits.small_frames, self.now)
+        {
+            self.trip_rate(Limit::SmallFrames, self.limits.small_frames.burst);
+            return;
+        }
         if is_empty {
             input.advance(len);
             let _ = self.take_empty();
