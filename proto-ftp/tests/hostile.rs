@@ -397,8 +397,9 @@ fn row_13_a_truncated_transfer_is_no_transfer() {
         panic!("{wishes:?}");
     };
     client.session.handle_connected(T0, id, to);
+    client.hear("150\r\n");
     client.session.handle_transferred(T0, id, 3, false);
-    let events = client.hear("150\r\n226\r\n");
+    let events = client.hear("226\r\n");
     assert!(
         events.iter().any(|event| matches!(
             event,

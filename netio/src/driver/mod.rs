@@ -34,6 +34,8 @@ mod datagram;
 #[cfg(feature = "ftp")]
 pub mod ftp;
 mod output;
+#[cfg(feature = "tls")]
+mod records;
 mod responder;
 #[cfg(feature = "dns")]
 mod secondary;
@@ -46,6 +48,8 @@ mod transport;
 pub use accept::{Closing, Server};
 pub use clock::Clock;
 pub use datagram::Datagram;
+#[cfg(feature = "tls")]
+pub(crate) use records::Records;
 pub use responder::{Responder, ResponderStats};
 #[cfg(feature = "dns")]
 pub use secondary::Secondary;
