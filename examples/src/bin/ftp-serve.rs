@@ -43,6 +43,9 @@ struct Arguments {
     /// Let users write.
     #[arg(long)]
     writable: bool,
+    /// Let users store so many octets in all: beyond that the disk counts as full.
+    #[arg(long, value_name = "OCTETS")]
+    room: Option<u64>,
     /// Offer AUTH TLS, with a certificate made for the occasion unless --cert and --key name one.
     #[arg(long)]
     tls: bool,
@@ -109,7 +112,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         arguments.anonymous,
         arguments.writable,
     );
-    let store = Arc::new(store.map_err(|error| format!("{}: {error}", root.display()))?);
+    let mut store = store.map_err(|error| format!("{}: {error}", root.display()))?;
+    if let Some(octets) = arguments.room {
+        store = store.with_room(octets);
+    }
+    let store = Arc::new(store);
     let mut options = Options::default();
     options.passive_ports = arguments.passive_ports;
     let listener = TcpListener::bind(arguments.listen)
