@@ -13,6 +13,7 @@
 mod bittorrent;
 mod dns;
 mod dns_zones;
+mod ftp;
 mod http2;
 mod pop3;
 mod smtp;
@@ -32,6 +33,7 @@ fn main() {
         .into_iter()
         .chain(pop3::seeds())
         .chain(bittorrent::seeds())
+        .chain(ftp::seeds())
         .chain(smtp::seeds())
         .chain(dns_zones::seeds())
         .chain(http2::seeds())
