@@ -25,6 +25,8 @@ pub struct Store {
     anonymous: bool,
     writable: bool,
     counter: AtomicU64,
+    /// Octets that may still be stored.
+    room: Option<AtomicU64>,
 }
 
 /// An upload that is not committed yet.
@@ -63,7 +65,32 @@ impl Store {
             anonymous,
             writable,
             counter: AtomicU64::new(0),
+            room: None,
         })
+    }
+
+    /// Lets users store so many octets in all, and no more.
+    #[must_use]
+    pub fn with_room(mut self, octets: u64) -> Self {
+        self.room = Some(AtomicU64::new(octets));
+        self
+    }
+
+    fn room(&self) -> u64 {
+        self.room
+            .as_ref()
+            .map_or(u64::MAX, |room| room.load(Ordering::Relaxed))
+    }
+
+    /// Takes room for a file that came in full.
+    fn take_room(&self, octets: u64) -> Result<(), Refusal> {
+        let Some(room) = &self.room else {
+            return Ok(());
+        };
+        let take = |left: u64| left.checked_sub(octets);
+        room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .map(|_| ())
+            .map_err(|_| Refusal::NoSpace)
     }
 
     /// Where a path leads. What lies outside of the root, through a symbolic link, is not found.
@@ -191,7 +218,10 @@ impl Connection {
                 let text = self.listing(&path, ListFormat::Long, true);
                 self.settle_with(server, ask, text.map(Answer::Text));
             }
-            Event::Allocate { ask, .. } => self.settle(server, ask, Ok(())),
+            Event::Allocate { ask, size } => {
+                let fits = (size <= self.store.room()).then_some(());
+                self.settle(server, ask, fits.ok_or(Refusal::NoSpace));
+            }
             Event::List {
                 ask,
                 id,
@@ -221,8 +251,9 @@ impl Connection {
                 path,
                 mode,
             } => self.store(server, ask, id, &path, mode),
-            Event::Commit { ask, id, .. } => {
-                let result = match self.uploads.get_mut(&id) {
+            Event::Commit { ask, id, octets } => {
+                let taken = self.store.take_room(octets);
+                let result = taken.and_then(|()| match self.uploads.get_mut(&id) {
                     Some(Upload { temporary, target }) => match temporary.take() {
                         Some(temporary) => {
                             fs::rename(temporary, target).map_err(|error| refusal(&error))
@@ -230,7 +261,7 @@ impl Connection {
                         None => Ok(()),
                     },
                     None => Err(Refusal::Failed),
-                };
+                });
                 self.settle(server, ask, result);
             }
             Event::TransferEnded { id, .. } => {
@@ -339,6 +370,9 @@ impl Connection {
 
     fn open_upload(&self, path: &VirtualPath, mode: StoreMode) -> Result<(File, Upload), Refusal> {
         self.may_change()?;
+        if self.store.room() == 0 {
+            return Err(Refusal::NoSpace);
+        }
         let error = |error: io::Error| refusal(&error);
         let target = self.store.resolve(path)?;
         match mode {

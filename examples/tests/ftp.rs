@@ -1,12 +1,12 @@
-//! FTP with real programs: curl and lftp use our server, plain and under TLS; our client uses ours and
-//! pyftpdlib.
+//! FTP with real programs: curl, lftp, ncftp, tnftp, wget and Python's ftplib use our server, and so
+//! does our client, plain and under TLS.
 
 mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use support::{OurServer, Process, find, find_peer, free_port, run, run_ok, skip, wait_for};
+use std::process::Command;
+use support::{OurServer, find, find_peer, run, run_ok, skip};
 
 fn content() -> Vec<u8> {
     (0..300_000_u32)
@@ -163,32 +163,237 @@ fn use_it(host: &str, root: &Path, folder: &Path, more: &[&str]) {
     assert!(fs::read(root.join("put.bin")).expect("a file") == content());
 }
 
-const PYFTPDLIB: &str = r"
-import logging, sys
-from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import FTPHandler
-from pyftpdlib.servers import FTPServer
-logging.disable(logging.CRITICAL)
-FTPHandler.authorizer = DummyAuthorizer()
-FTPHandler.authorizer.add_user('bob', 'hungry', sys.argv[1], perm='elradfmwMT')
-FTPServer(('127.0.0.1', int(sys.argv[2])), FTPHandler).serve_forever()
-";
+/// AUTH, login, CCC: then in plaintext, with private data.
+#[test]
+fn our_client_leaves_tls_with_our_server() {
+    let folder = folder();
+    let root = folder.path().join("root");
+    let server = serve(
+        &root,
+        &["--writable", "--allow-ccc", "--require-resumption"],
+    );
+    let host = server.address("ftp").to_string();
+    use_it(&host, &root, folder.path(), &["--tls", "--ccc"]);
+}
 
 #[test]
-fn our_client_uses_pyftpdlib() {
-    let Some(python) = find_peer("python/bin/python3") else {
-        skip!("pyftpdlib");
+fn our_client_goes_on_where_it_ended() {
+    let folder = folder();
+    let root = folder.path().join("root");
+    let server = serve(&root, &["--writable"]);
+    let host = server.address("ftp").to_string();
+    let path = folder.path().join("part.bin");
+    let local = path.to_str().expect("a path");
+    fs::write(&path, &content()[..123_456]).expect("a file");
+    ftp_get(&host, &["put", local, "part.bin"]);
+    ftp_get(&host, &["get", "--continue", "a.bin", local]);
+    assert!(fs::read(&path).expect("a file") == content());
+    ftp_get(&host, &["put", "--continue", local, "part.bin"]);
+    assert!(fs::read(root.join("part.bin")).expect("a file") == content());
+    // Nothing is left to do.
+    ftp_get(&host, &["get", "--continue", "a.bin", local]);
+    assert!(fs::read(&path).expect("a file") == content());
+    for more in ["--active", "--no-epsv", "--pipeline", "--ascii"] {
+        let text = folder.path().join("x.txt");
+        let name = text.to_str().expect("a path");
+        ftp_get(&host, &["get", "sub/x.txt", name, more]);
+        assert_eq!(fs::read(&text).expect("a file"), b"hi\n", "{more}");
+    }
+}
+
+#[test]
+fn ncftp_lists_fetches_and_sends() {
+    let (Some(ls), Some(get), Some(put)) = (find("ncftpls"), find("ncftpget"), find("ncftpput"))
+    else {
+        skip!("ncftp");
     };
     let folder = folder();
     let root = folder.path().join("root");
-    let port = free_port();
-    let mut command = Command::new(python);
-    command
-        .args(["-W", "ignore", "-c", PYFTPDLIB])
-        .arg(&root)
-        .arg(port.to_string());
-    let mut server = Process::start(command.stdout(Stdio::null()));
-    let address = ([127, 0, 0, 1], port).into();
-    wait_for(&mut server, address);
-    use_it(&address.to_string(), &root, folder.path(), &[]);
+    let server = serve(&root, &["--writable"]);
+    let address = server.address("ftp");
+    let port = address.port().to_string();
+    let login = ["-u", "bob", "-p", "hungry", "-P", &port];
+    let ncftp = |program: &Path, words: &[&str]| {
+        let mut command = Command::new(program);
+        run_ok(command.env("HOME", folder.path()).args(login).args(words))
+    };
+    let url = format!("ftp://127.0.0.1:{port}/");
+    let list = ncftp(&ls, &["-l", &url]);
+    assert!(list.contains("a.bin"), "{list}");
+    let copy = folder.path().join("copy");
+    fs::create_dir(&copy).expect("a folder");
+    let here = copy.to_str().expect("a path");
+    ncftp(&get, &["-R", "-V", "127.0.0.1", here, "/sub"]);
+    assert_eq!(fs::read(copy.join("sub/x.txt")).expect("a file"), b"hi\n");
+    for mode in ["-F", "-E"] {
+        let name = if mode == "-F" {
+            "passive.bin"
+        } else {
+            "active.bin"
+        };
+        let local = copy.join(name);
+        fs::write(&local, content()).expect("a file");
+        let local = local.to_str().expect("a path");
+        ncftp(&put, &[mode, "-V", "127.0.0.1", "/", local]);
+        assert!(
+            fs::read(root.join(name)).expect("a file") == content(),
+            "{mode}"
+        );
+    }
+}
+
+#[test]
+fn tnftp_talks_all_the_way() {
+    let Some(tnftp) = find("tnftp") else {
+        skip!("tnftp");
+    };
+    let folder = folder();
+    let root = folder.path().join("root");
+    let server = serve(&root, &["--writable"]);
+    let port = server.address("ftp").port().to_string();
+    let copy = folder.path().join("copy");
+    fs::create_dir(&copy).expect("a folder");
+    let script = "user bob hungry\nbinary\nls\nget a.bin\nput a.bin up.bin\nappend a.bin up.bin\n\
+        size up.bin\nmodtime up.bin\nmkdir new\ncd new\npwd\ncdup\nrmdir new\n\
+        rename up.bin down.bin\nascii\nget sub/x.txt x.txt\npassive\nget sub/x.txt y.txt\n\
+        epsv4\nget sub/x.txt z.txt\nsystem\nstatus\nquote STAT\ndelete down.bin\nreget a.bin\nquit\n";
+    let mut command = Command::new(tnftp);
+    command.args(["-n", "-v", "-P", &port, "127.0.0.1"]);
+    command.current_dir(&copy).env("HOME", folder.path());
+    let output = support::run_with(&mut command, script.as_bytes());
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        fs::read(copy.join("a.bin")).expect("a file") == content(),
+        "{said}"
+    );
+    for name in ["x.txt", "y.txt", "z.txt"] {
+        assert_eq!(
+            fs::read(copy.join(name)).expect("a file"),
+            b"hi\n",
+            "{said}"
+        );
+    }
+    assert!(
+        !root.join("down.bin").exists() && !root.join("new").exists(),
+        "{said}"
+    );
+    assert!(
+        said.contains("213 600000") || said.contains("600000"),
+        "{said}"
+    );
+    for line in said.lines() {
+        assert!(
+            !line.starts_with("500") && !line.starts_with("55"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn wget_fetches_a_tree() {
+    let Some(wget) = find("wget") else {
+        skip!("wget");
+    };
+    let folder = folder();
+    let server = serve(&folder.path().join("root"), &["--anonymous"]);
+    let address = server.address("ftp");
+    for (user, passive) in [("bob", true), ("anonymous", false)] {
+        let copy = folder.path().join(user);
+        fs::create_dir(&copy).expect("a folder");
+        let mut command = Command::new(&wget);
+        command.args(["-q", "-r", "-nH", "--tries=1", "--timeout=10"]);
+        let password = if user == "bob" { "hungry" } else { "me@" };
+        command.args(["--ftp-user", user, "--ftp-password", password]);
+        if !passive {
+            command.arg("--no-passive-ftp");
+        }
+        let url = format!("ftp://{address}/");
+        run_ok(command.arg("-P").arg(&copy).arg(url));
+        assert!(
+            fs::read(copy.join("a.bin")).expect("a file") == content(),
+            "{user}"
+        );
+        assert_eq!(fs::read(copy.join("sub/x.txt")).expect("a file"), b"hi\n");
+    }
+}
+
+const FTPLIB: &str = r#"
+import ftplib, io, ssl, sys
+host, port, tls = sys.argv[1], int(sys.argv[2]), sys.argv[3] == 'tls'
+if tls:
+    context = ssl._create_unverified_context()
+    ftp = ftplib.FTP_TLS(context=context)
+else:
+    ftp = ftplib.FTP()
+ftp.connect(host, port, timeout=10)
+ftp.login('bob', 'hungry')
+if tls:
+    ftp.prot_p()
+data = bytearray()
+ftp.retrbinary('RETR a.bin', data.extend)
+ftp.storbinary('STOR up.bin', io.BytesIO(data))
+ftp.storbinary('APPE up.bin', io.BytesIO(b'more'))
+assert ftp.size('up.bin') == len(data) + 4
+part = bytearray()
+ftp.retrbinary('RETR up.bin', part.extend, rest=len(data))
+assert part == b'more', part
+lines = []
+ftp.retrlines('RETR sub/x.txt', lines.append)
+assert lines == ['hi'], lines
+ftp.storlines('STOR lines.txt', io.BytesIO(b'one\ntwo\n'))
+assert ftp.mkd('new "dir"') == '/new "dir"'
+ftp.cwd('new "dir"')
+assert ftp.pwd() == '/new "dir"'
+ftp.cwd('..')
+ftp.rmd('new "dir"')
+ftp.rename('up.bin', 'x.bin')
+facts = dict(ftp.mlsd())
+assert facts['x.bin']['size'] == str(len(data) + 4), facts
+assert sorted(ftp.nlst()) == ['a.bin', 'lines.txt', 'sub', 'x.bin'], ftp.nlst()
+ftp.set_pasv(False)
+assert sorted(ftp.nlst('sub')) == ['sub/x.txt'] or ftp.nlst('sub') == ['x.txt']
+ftp.set_pasv(True)
+ftp.delete('x.bin')
+try:
+    ftp.delete('x.bin')
+    raise SystemExit('deleted twice')
+except ftplib.error_perm as error:
+    assert str(error).startswith('550'), error
+if not tls:
+    ftp.sendcmd('TYPE I')
+    connection = ftp.transfercmd('RETR a.bin')
+    connection.recv(1000)
+    ftp.abort()
+    connection.close()
+    try:
+        print(ftp.getmultiline())
+    except ftplib.all_errors as error:
+        print(error)
+    ftp.voidcmd('NOOP')
+ftp.quit()
+print('done')
+"#;
+
+#[test]
+fn pythons_ftplib_does_all_it_can() {
+    let Some(python) = find_peer("python/bin/python3") else {
+        skip!("python");
+    };
+    for (mode, more) in [
+        ("plain", vec!["--writable"]),
+        ("tls", vec!["--writable", "--tls"]),
+    ] {
+        let folder = folder();
+        let root = folder.path().join("root");
+        let server = serve(&root, &more);
+        let port = server.address("ftp").port().to_string();
+        let mut command = Command::new(&python);
+        command.args(["-W", "ignore", "-c", FTPLIB, "127.0.0.1", &port, mode]);
+        let said = run_ok(&mut command);
+        assert!(said.ends_with("done\n"), "{said}");
+        assert_eq!(
+            fs::read(root.join("lines.txt")).expect("a file"),
+            b"one\ntwo\n"
+        );
+    }
 }

@@ -6,7 +6,7 @@
 //! rest, with ring and with TLS 1.2 and 1.3; [`server_config`] and [`client_config`] make its
 //! configurations from PEM, and any other configuration of rustls will do as well.
 
-use crate::driver::Transport;
+use crate::driver::{Records, Transport};
 use crate::shape::TlsInfo;
 use bytes::Bytes;
 use core::future::Future;
@@ -42,9 +42,9 @@ pub enum Role {
 type Handshake<T> = Pin<Box<dyn Future<Output = io::Result<TlsStream<T>>> + Send>>;
 
 enum State<T> {
-    Plain(T),
-    Handshaking(Handshake<T>),
-    Tls(Box<TlsStream<T>>),
+    Plain(Records<T>),
+    Handshaking(Handshake<Records<T>>),
+    Tls(Box<TlsStream<Records<T>>>),
     /// A handshake failed, and took the transport with it.
     Gone,
 }
@@ -53,13 +53,15 @@ enum State<T> {
 pub struct Stream<T> {
     state: State<T>,
     role: Role,
+    may_end: bool,
 }
 
 impl<T> Stream<T> {
     /// A plaintext transport that will be the client's end, if TLS is asked for.
     pub fn client(io: T, config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
         Self {
-            state: State::Plain(io),
+            state: State::Plain(Records::new(io)),
+            may_end: false,
             role: Role::Client { config, name },
         }
     }
@@ -67,9 +69,19 @@ impl<T> Stream<T> {
     /// A plaintext transport that will be the server's end, if TLS is asked for.
     pub fn server(io: T, config: Arc<ServerConfig>) -> Self {
         Self {
-            state: State::Plain(io),
+            state: State::Plain(Records::new(io)),
+            may_end: false,
             role: Role::Server { config },
         }
+    }
+
+    /// TLS may end before the connection does
+    /// ([`StopTls`](crate::shape::StreamTransmit::StopTls), CCC of FTP): records are read one at a
+    /// time, so that nothing that follows the last one is lost. It costs a copy.
+    #[must_use]
+    pub fn may_end(mut self) -> Self {
+        self.may_end = true;
+        self
     }
 
     /// Whether what is sent now is sent under TLS.
@@ -96,7 +108,8 @@ where
     fn poll_start_tls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TlsInfo>> {
         loop {
             match core::mem::replace(&mut self.state, State::Gone) {
-                State::Plain(io) => {
+                State::Plain(mut io) => {
+                    io.set_exact(self.may_end);
                     self.state = State::Handshaking(handshake(io, self.role.clone()));
                 }
                 State::Handshaking(mut handshake) => {
@@ -135,10 +148,12 @@ where
             return Poll::Ready(Err(io::Error::other("data where TLS was to end")));
         }
         if let State::Tls(tls) = core::mem::replace(&mut self.state, State::Gone) {
-            self.state = State::Plain(match *tls {
+            let mut io = match *tls {
                 TlsStream::Client(tls) => tls.into_inner().0,
                 TlsStream::Server(tls) => tls.into_inner().0,
-            });
+            };
+            io.set_exact(false);
+            self.state = State::Plain(io);
         }
         Poll::Ready(Ok(()))
     }

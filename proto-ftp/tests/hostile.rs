@@ -397,8 +397,9 @@ fn row_13_a_truncated_transfer_is_no_transfer() {
         panic!("{wishes:?}");
     };
     client.session.handle_connected(T0, id, to);
+    client.hear("150\r\n");
     client.session.handle_transferred(T0, id, 3, false);
-    let events = client.hear("150\r\n226\r\n");
+    let events = client.hear("226\r\n");
     assert!(
         events.iter().any(|event| matches!(
             event,
@@ -1024,4 +1025,59 @@ fn after_the_end_there_is_silence() {
         receiver.poll_event(T0, &mut input),
         Err(DataError::UnexpectedEof)
     );
+}
+
+#[test]
+fn nothing_is_said_in_the_middle_of_a_handshake() {
+    let mut server = Server::greeted(&full_server());
+    assert!(server.say("AUTH TLS\r\n").ends_with("[StartTls]"));
+    server.session.close();
+    assert_eq!(server.turn(), "[Shutdown]");
+    let mut server = Server::greeted(&full_server());
+    server.say("AUTH TLS\r\n");
+    server.now += Duration::from_secs(400);
+    server.session.handle_timeout(server.now);
+    assert_eq!(server.turn(), "[Shutdown]");
+    assert_eq!(server.error, Some(Error::IdleTimeout));
+}
+
+#[test]
+fn a_dead_connection_has_no_more_steps() {
+    let mut server = Server::greeted(&full_server());
+    server.session.close();
+    server.now += Duration::from_secs(6);
+    server.session.handle_timeout(server.now);
+    server.session.handle_disconnect(server.now);
+    assert_eq!(server.session.poll_transmit(server.now, 99), None);
+    assert!(server.session.is_closed());
+}
+
+/// OpenVMS breaks lines after long names; how far the second one may go does not depend on the cuts.
+#[test]
+fn a_broken_line_is_joined_within_the_limit_whatever_the_cuts() {
+    let today = DateTime::from_unix(1_700_000_000);
+    let text = [
+        &b"LONG-NAME.EXT;1\n"[..],
+        &[b' '; 300],
+        b"10/12  2-JUL-2003 10:30:13.64\n",
+    ]
+    .concat();
+    let read = |step: usize| {
+        let mut parser = Parser::new(today).max_line(200);
+        let (mut held, mut found) = (Vec::new(), Vec::new());
+        for (at, piece) in text.chunks(step).enumerate() {
+            held.extend_from_slice(piece);
+            while let Some((len, item)) = parser.next(&held, (at + 1) * step >= text.len()) {
+                if !matches!(item, Item::TooLong) {
+                    found.push(format!("{item:?}"));
+                }
+                held.drain(..len);
+            }
+        }
+        found
+    };
+    let whole = read(text.len());
+    for step in 1..text.len() {
+        assert_eq!(read(step), whole, "{step}");
+    }
 }

@@ -3,7 +3,8 @@
 //! brings std along.
 //!
 //! It reads a mailbox over POP3, client and server machine against each other, and has an authority
-//! answer a DNS query; an HTTP/2 client gets a page. The status is 0 when both did what they should.
+//! answer a DNS query; an HTTP/2 client gets a page, an FTP session says where it is. The status is 0
+//! when all did what they should.
 #![no_std]
 #![no_main]
 
@@ -21,9 +22,6 @@ use proto_mail::Transmit;
 use proto_mail::pop3::memory::{Connection, MemoryStore};
 use proto_mail::pop3::{client, server};
 
-// A crate that is not named is not linked, and would prove nothing.
-use proto_ftp as _;
-
 #[unsafe(no_mangle)]
 extern "C" fn main() -> core::ffi::c_int {
     let results = [
@@ -32,6 +30,7 @@ extern "C" fn main() -> core::ffi::c_int {
         ("dns", ask()),
         ("bittorrent", share()),
         ("http2", get()),
+        ("ftp", list()),
     ];
     let mut status = 0;
     for (name, result) in results {
@@ -132,6 +131,33 @@ fn get() -> Result<(), alloc::boxed::Box<dyn Error>> {
         }
     }
     Err("no answer".into())
+}
+
+/// A session logs in and asks where it is; a line of a listing is read.
+fn list() -> Result<(), alloc::boxed::Box<dyn Error>> {
+    use proto_ftp::server::{Config, Event, Session};
+    use proto_ftp::wire::DateTime;
+    use proto_ftp::{ServerLimits, Transmit, listing};
+    let now = Duration::ZERO;
+    let (local, peer) = ("192.0.2.1:21".parse()?, "192.0.2.9:4000".parse()?);
+    let mut session = Session::new(now, Config::default(), ServerLimits::default(), local, peer);
+    let mut input = BytesMut::from("USER bob\r\nPASS hungry\r\nPWD\r\nQUIT\r\n");
+    let mut said = BytesMut::new();
+    while let Some(event) = session.poll_event(now, &mut input)? {
+        if let Event::Login { ask, .. } = event {
+            session.accept(ask)?;
+        }
+    }
+    while let Some(Transmit::Data(data)) = session.poll_transmit(now, 64) {
+        said.extend_from_slice(&data);
+    }
+    let mut parser = listing::Parser::new(DateTime::from_unix(0));
+    let entry = parser.parse_line(b"-rw-r--r-- 1 bob bob 42 Jan  2  2020 page.txt");
+    let size = entry.and_then(|entry| entry.size);
+    match (said.ends_with(b"257 \"/\"\r\n221 Goodbye\r\n"), size) {
+        (true, Some(42)) => Ok(()),
+        _ => Err("another reply, or another file".into()),
+    }
 }
 
 /// The client reads Bob's only message from the server.

@@ -7,7 +7,7 @@ use examples::cli;
 use examples::ftp::today;
 use indicatif::{ProgressBar, ProgressStyle};
 use netio::driver::Transport;
-use netio::driver::ftp::{Client, ClientError, Payload, prepare_control};
+use netio::driver::ftp::{Client, ClientError, Control, Payload};
 use netio::tls;
 use proto_ftp::ClientLimits;
 use proto_ftp::client::{Config, Event, Session};
@@ -48,6 +48,9 @@ struct Arguments {
     /// TLS from the start. Implies --tls.
     #[arg(long, global = true)]
     implicit: bool,
+    /// Go on in plaintext on the control connection after the login (CCC); data stays private.
+    #[arg(long, global = true)]
+    ccc: bool,
     /// The certificates to trust, as PEM. Without it any certificate is taken: for loopback only.
     #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -121,7 +124,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let socket = TcpStream::connect(host)
         .await
         .map_err(|error| format!("{host}: {error}"))?;
-    prepare_control(&socket)?;
+    let socket = Control::new(socket)?;
     let mut config = Config::default();
     config.require_tls = with_tls;
     config.implicit_tls = arguments.implicit;
@@ -132,7 +135,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Duration::ZERO,
         config,
         ClientLimits::default(),
-        socket.local_addr()?,
+        socket.socket().local_addr()?,
         host,
     );
     if !with_tls {
@@ -143,7 +146,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Some(file) => tls::client_config(&fs::read(file)?, &[])?,
         None => examples::tls_any::client_config()?,
     };
-    let io = tls::Stream::client(socket, Arc::clone(&config), name.clone());
+    let mut io = tls::Stream::client(socket, Arc::clone(&config), name.clone());
+    if arguments.ccc {
+        io = io.may_end();
+    }
     let client = if arguments.implicit {
         Client::implicit_tls(session, io)
     } else {
@@ -170,6 +176,10 @@ async fn work<T: Transport>(
     }
     let login = session.login(user, password)?;
     client.finish(login, |_| {}).await?;
+    if arguments.ccc {
+        let ccc = client.session_mut().ccc()?;
+        client.finish(ccc, |_| {}).await?;
+    }
     let mut job = Job { client, arguments };
     match &arguments.command {
         Command::Ls { path, list } => job.ls(path.as_deref(), *list).await?,

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use examples::cli;
 use examples::ftp::{Connection, Store};
-use netio::driver::ftp::{Options, Server, prepare_control};
+use netio::driver::ftp::{Control, Options, Server};
 use netio::driver::{self, Transport};
 use netio::tls;
 use proto_ftp::ServerLimits;
@@ -43,6 +43,9 @@ struct Arguments {
     /// Let users write.
     #[arg(long)]
     writable: bool,
+    /// Let users store so many octets in all: beyond that the disk counts as full.
+    #[arg(long, value_name = "OCTETS")]
+    room: Option<u64>,
     /// Offer AUTH TLS, with a certificate made for the occasion unless --cert and --key name one.
     #[arg(long)]
     tls: bool,
@@ -55,6 +58,9 @@ struct Arguments {
     /// Refuse data connections whose TLS resumes no session. Implies --tls.
     #[arg(long)]
     require_resumption: bool,
+    /// Let clients leave TLS on the control connection again (CCC). Implies --tls.
+    #[arg(long)]
+    allow_ccc: bool,
     /// The certificate chain, as PEM.
     #[arg(long, requires = "key", value_name = "FILE")]
     cert: Option<PathBuf>,
@@ -95,6 +101,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     config.implicit_tls = arguments.implicit;
     config.require_tls = arguments.require_tls;
     config.require_data_tls = arguments.require_tls;
+    config.allow_ccc = arguments.allow_ccc;
     config.require_resumption = arguments.require_resumption;
     let config = Arc::new(config);
     let limits = Arc::new(ServerLimits::default());
@@ -105,7 +112,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         arguments.anonymous,
         arguments.writable,
     );
-    let store = Arc::new(store.map_err(|error| format!("{}: {error}", root.display()))?);
+    let mut store = store.map_err(|error| format!("{}: {error}", root.display()))?;
+    if let Some(octets) = arguments.room {
+        store = store.with_room(octets);
+    }
+    let store = Arc::new(store);
     let mut options = Options::default();
     options.passive_ports = arguments.passive_ports;
     let listener = TcpListener::bind(arguments.listen)
@@ -120,10 +131,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             let Ok(local) = socket.local_addr() else {
                 return;
             };
-            if prepare_control(&socket).is_err() {
+            let Ok(socket) = Control::new(socket) else {
                 return;
-            }
+            };
             let is_implicit = config.implicit_tls;
+            // REIN leaves TLS too, and so does CCC.
+            let may_leave = !is_implicit || config.allow_ccc;
             let session = Session::new(Duration::ZERO, config, limits, local, peer);
             let connection = Connection::new(&store);
             match tls {
@@ -132,7 +145,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
                     serve(server, connection, peer, closing).await;
                 }
                 Some(tls) => {
-                    let io = tls::Stream::server(socket, Arc::clone(&tls));
+                    let mut io = tls::Stream::server(socket, Arc::clone(&tls));
+                    if may_leave {
+                        io = io.may_end();
+                    }
                     let server = if is_implicit {
                         Server::implicit_tls(session, io, local, options)
                     } else {
@@ -184,6 +200,7 @@ fn server_config(arguments: &Arguments) -> Result<Option<Arc<ServerConfig>>, Box
     let wanted = arguments.tls
         || arguments.implicit
         || arguments.require_tls
+        || arguments.allow_ccc
         || arguments.require_resumption;
     if !wanted {
         return Ok(None);

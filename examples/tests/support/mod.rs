@@ -9,7 +9,7 @@
 
 pub(crate) mod peers;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -137,14 +137,23 @@ impl OurServer {
 
 /// Runs a program to its end, for 30 seconds at most, and returns what it printed.
 pub(crate) fn run(command: &mut Command) -> Output {
+    run_with(command, b"")
+}
+
+/// As [`run`], with something to read on standard input.
+pub(crate) fn run_with(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stdout = read_all(child.stdout.take());
     let stderr = read_all(child.stderr.take());
+    if let Some(mut stdin) = child.stdin.take() {
+        // What ends early has read enough.
+        let _ = stdin.write_all(input);
+    }
     let mut process = Process {
         child,
         name: format!("{command:?}"),

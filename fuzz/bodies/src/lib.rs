@@ -29,6 +29,8 @@ mod dns_naive;
 mod dns_servers;
 mod dns_world;
 mod dns_zones;
+mod ftp;
+mod ftp_sessions;
 mod http2;
 mod message;
 mod pop3;
@@ -46,6 +48,8 @@ pub use dns::{dns_edns, dns_inverse, dns_message, dns_name, dns_tcp_frames};
 pub use dns_clients::{dns_stream_client_script, dns_stub_script};
 pub use dns_servers::{dns_authority, dns_server_datagram_script, dns_server_stream_script};
 pub use dns_zones::{dns_rdata, dns_svcb, dns_transfer_client, dns_update_server, dns_zone_file};
+pub use ftp::{ftp_command, ftp_data, ftp_facts, ftp_listing, ftp_reply, ftp_telnet};
+pub use ftp_sessions::{ftp_client_script, ftp_server_script};
 pub use http2::{
     http2_client_script, http2_frame, http2_hpack_decode, http2_hpack_inverse, http2_pair,
     http2_server_script,
@@ -106,6 +110,14 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("bt_udp", bt_udp),
     ("bt_wire", bt_wire),
     ("bt_peer_script", bt_peer_script),
+    ("ftp_command", ftp_command),
+    ("ftp_reply", ftp_reply),
+    ("ftp_telnet", ftp_telnet),
+    ("ftp_facts", ftp_facts),
+    ("ftp_listing", ftp_listing),
+    ("ftp_data", ftp_data),
+    ("ftp_server_script", ftp_server_script),
+    ("ftp_client_script", ftp_client_script),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
     ("smtp_server_cuts", smtp_server_cuts),

@@ -39,6 +39,8 @@ mod link;
 #[cfg(feature = "mail")]
 mod mail_queue;
 mod output;
+#[cfg(feature = "tls")]
+mod records;
 mod responder;
 #[cfg(feature = "dns")]
 mod secondary;
@@ -53,6 +55,8 @@ pub use clock::Clock;
 pub use datagram::Datagram;
 #[cfg(feature = "mail")]
 pub use mail_queue::{MailQueue, MailQueueHandle, Wish};
+#[cfg(feature = "tls")]
+pub(crate) use records::Records;
 pub use responder::{Responder, ResponderStats};
 #[cfg(feature = "dns")]
 pub use secondary::Secondary;

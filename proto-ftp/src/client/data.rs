@@ -214,15 +214,17 @@ impl Session {
         if transfer.stage != Stage::Connected {
             return;
         }
+        // Nothing is read or sent before the server said 150: a command that it does not know may be
+        // followed by another one (MLSD by LIST), and servers begin TLS after they said it.
+        if !transfer.is_started {
+            return;
+        }
         if self.is_private {
-            // Servers begin the handshake after they said 150.
-            if transfer.is_started {
-                transfer.stage = Stage::Securing;
-                transfer.since = self.now;
-                let id = transfer.id;
-                self.actions.push_back(Action::Secure { id });
-            }
-        } else if transfer.is_started || transfer.plan.direction == super::Direction::Receive {
+            transfer.stage = Stage::Securing;
+            transfer.since = self.now;
+            let id = transfer.id;
+            self.actions.push_back(Action::Secure { id });
+        } else {
             self.start();
         }
     }

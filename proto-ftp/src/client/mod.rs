@@ -58,6 +58,8 @@ pub struct Session {
     is_lock_step: bool,
     is_quitting: bool,
     is_private: bool,
+    /// TLS was left by CCC, after a login under it.
+    is_cleared: bool,
     greeted: bool,
     eof: bool,
     shutdown_sent: bool,
@@ -241,6 +243,7 @@ impl Session {
             is_lock_step: !config.pipelining,
             is_quitting: false,
             is_private: false,
+            is_cleared: false,
             greeted: false,
             eof: false,
             shutdown_sent: false,
@@ -385,6 +388,10 @@ impl Session {
             _ => {
                 if let Some(transfer) = &self.transfer {
                     return match transfer.stage {
+                        // The server has not said yet that it begins.
+                        Stage::Connected if !transfer.is_started => {
+                            Some(transfer.since.saturating_add(self.limits.reply))
+                        }
                         Stage::Connecting | Stage::Connected | Stage::Securing => {
                             Some(transfer.since.saturating_add(self.limits.data_wait))
                         }
@@ -616,7 +623,11 @@ impl Session {
                 self.ops = VecDeque::new();
                 return false;
             };
-            if op.needs_tls && self.config.require_tls && self.tls.is_none() {
+            // After CCC the data is still private, and no password is sent any more.
+            let is_covered =
+                self.is_cleared && self.is_private && matches!(op.plan, Plan::Transfer(_));
+            let is_bare = self.tls.is_none() && !is_covered;
+            if op.needs_tls && self.config.require_tls && is_bare {
                 self.events.push_back(Event::Failed {
                     id: op.id,
                     fault: Fault::TlsRequired,

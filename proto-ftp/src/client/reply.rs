@@ -51,6 +51,7 @@ impl Session {
             What::Ccc => {
                 if reply.is_ok() {
                     self.tls = None;
+                    self.is_cleared = true;
                     self.state = State::StoppingTls;
                     self.out.push_back(Out::StopTls);
                 }
@@ -320,6 +321,7 @@ impl Session {
     fn reinitialized(&mut self) {
         self.assumed = crate::data::Format::default();
         self.is_type_known = true;
+        self.is_cleared = false;
         if !self.config.implicit_tls {
             self.is_private = false;
             if self.tls.take().is_some() {

@@ -260,6 +260,8 @@ impl Parser {
             // OpenVMS breaks a line after a long name; the rest stands indented on the next one.
             let rest = input.get(end..).unwrap_or_default();
             match memchr::memchr(b'\n', rest) {
+                // A second line beyond the limit belongs to nothing.
+                Some(at) if at >= self.max_line => {}
                 Some(at) => {
                     let both = end.saturating_add(at).saturating_add(1);
                     let joined = trim_end(input.get(..both).unwrap_or_default());
@@ -268,12 +270,12 @@ impl Parser {
                         return Some((both, Item::Entry(entry)));
                     }
                 }
-                None if !is_end && rest.len() <= self.max_line => {
+                None if !is_end && rest.len() < self.max_line => {
                     // The first end is found again next time: it is short.
                     self.scanned = 0;
                     return None;
                 }
-                None if is_end => {
+                None if is_end && rest.len() < self.max_line => {
                     if let Some(entry) = self.parse_line(trim_end(input)) {
                         self.scanned = 0;
                         return Some((input.len(), Item::Entry(entry)));

@@ -448,6 +448,7 @@ impl Session {
     /// The control connection is dead. A transfer that runs is aborted; open questions are stale.
     pub fn handle_disconnect(&mut self, now: Duration) {
         self.advance_to(now);
+        self.flags.shutdown_sent = true;
         if matches!(self.state, State::Closed) {
             return;
         }
@@ -455,7 +456,6 @@ impl Session {
         self.drop_data(true);
         self.output.clear();
         self.state = State::Closed;
-        self.flags.shutdown_sent = true;
         if !was_closing && self.failure.is_none() {
             self.failure = Some(Error::Disconnected);
         }
@@ -485,7 +485,10 @@ impl Session {
         if matches!(self.state, State::Closing | State::Closed) {
             return;
         }
-        self.say(421, "Service closing");
+        // Whoever waits for a handshake could not read it.
+        if !matches!(self.state, State::Handshake(false)) {
+            self.say(421, "Service closing");
+        }
         self.begin_closing();
     }
 

@@ -5,6 +5,7 @@
 mod bittorrent;
 mod dns;
 mod echo;
+mod ftp;
 mod http2;
 mod mail;
 mod report;
@@ -36,6 +37,8 @@ enum Chapter {
     Http2,
     /// Bob reads his mail over POP3.
     Mail,
+    /// Files over FTP: a connection for commands, and one for each file.
+    Ftp,
     /// A torrent, a tracker, two peers.
     Bittorrent,
 }
@@ -53,6 +56,7 @@ async fn main() -> ExitCode {
             Chapter::Dns => dns::run(&mut report).await,
             Chapter::Http2 => http2::run(&mut report).await,
             Chapter::Mail => mail::run(&mut report).await,
+            Chapter::Ftp => ftp::run(&mut report).await,
             Chapter::Bittorrent => bittorrent::run(&mut report).await,
         };
         if let Err(error) = result {

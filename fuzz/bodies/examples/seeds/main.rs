@@ -13,6 +13,7 @@
 mod bittorrent;
 mod dns;
 mod dns_zones;
+mod ftp;
 mod http2;
 mod message;
 mod pop3;
@@ -33,6 +34,7 @@ fn main() {
         .into_iter()
         .chain(pop3::seeds())
         .chain(bittorrent::seeds())
+        .chain(ftp::seeds())
         .chain(smtp::seeds())
         .chain(dns_zones::seeds())
         .chain(http2::seeds())

@@ -230,6 +230,8 @@ impl<T: Transport> Client<T> {
             Fact::Secured(_) => session.handle_data_tls(now, id),
             Fact::Failed => session.handle_failed(now, id),
             Fact::Progress(octets) => session.handle_progress(now, id, octets),
+            // A download's markers are for whoever wants to go on by them; files here count octets.
+            Fact::Marker(..) => {}
             Fact::Transferred(Ok(octets)) => session.handle_transferred(now, id, octets, true),
             Fact::Transferred(Err(broken)) => {
                 if let Broken::Storage(error) = broken {

@@ -4,11 +4,12 @@ use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use proto_ftp::DataTransmit;
 use proto_ftp::data::{DataEvent, DataLimits, Format, Receiver, Sender};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -52,8 +53,15 @@ pub(super) struct Job {
     pub(super) sends: bool,
     pub(super) payload: Payload,
     pub(super) counter: Arc<AtomicU64>,
+    pub(super) marks: Marks,
     pub(super) stall: Duration,
 }
+
+/// Restart markers that came, with the octets of the file before them, not told of yet.
+pub(super) type Marks = Arc<Mutex<VecDeque<(Bytes, u64)>>>;
+
+/// Markers beyond this many that nobody asked for are forgotten: they are a service, not a duty.
+const MAX_MARKS: usize = 64;
 
 impl Job {
     /// Copies all of it. Returns how many octets of the file there were.
@@ -85,6 +93,7 @@ impl Job {
                     self.sends,
                     payload,
                     &self.counter,
+                    &self.marks,
                     self.stall,
                 )
                 .await
@@ -97,6 +106,7 @@ impl Job {
                     self.sends,
                     payload,
                     &self.counter,
+                    &self.marks,
                     self.stall,
                 )
                 .await
@@ -109,20 +119,45 @@ fn join<T>(result: Result<Result<T, Broken>, tokio::task::JoinError>) -> Result<
     result.unwrap_or_else(|error| Err(Broken::Storage(io::Error::other(error))))
 }
 
-/// The standard library's copy from a file to a socket is `sendfile` where the system has it.
-fn send_file(
-    file: File,
-    mut socket: &std::net::TcpStream,
-    counter: &AtomicU64,
-) -> Result<u64, Broken> {
+/// Octets that one call of `sendfile` is asked for.
+const SEND: usize = 4 * 1024 * 1024;
+
+/// The system copies from the file to the socket; no octet passes this process.
+#[cfg(target_os = "linux")]
+fn copy_out(file: &File, socket: &std::net::TcpStream) -> io::Result<usize> {
+    loop {
+        match rustix::fs::sendfile(socket, file, None, SEND) {
+            Ok(len) => return Ok(len),
+            Err(rustix::io::Errno::INTR) => {}
+            // A file system without it, or a file that is none (a pipe).
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+                return copy_through(file, socket);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn copy_out(file: &File, socket: &std::net::TcpStream) -> io::Result<usize> {
+    copy_through(file, socket)
+}
+
+fn copy_through(mut file: &File, mut socket: &std::net::TcpStream) -> io::Result<usize> {
+    let mut buffer = vec![0; CHUNK];
+    let len = file.read(&mut buffer)?;
+    socket.write_all(buffer.get(..len).unwrap_or_default())?;
+    Ok(len)
+}
+
+fn send_file(file: File, socket: &std::net::TcpStream, counter: &AtomicU64) -> Result<u64, Broken> {
     let mut total = 0_u64;
     loop {
-        let copied = io::copy(&mut (&file).take(16 * 1024 * 1024), &mut socket)
-            .map_err(Broken::Transport)?;
+        let copied = copy_out(&file, socket).map_err(Broken::Transport)?;
         if copied == 0 {
             break;
         }
-        total = total.saturating_add(copied);
+        total = total.saturating_add(u64::try_from(copied).unwrap_or(u64::MAX));
         counter.store(total, Ordering::Relaxed);
     }
     socket
@@ -158,12 +193,13 @@ async fn transfer<T: AsyncRead + AsyncWrite + Unpin>(
     sends: bool,
     payload: Payload,
     counter: &AtomicU64,
+    marks: &Marks,
     stall: Duration,
 ) -> Result<u64, Broken> {
     if sends {
         send(io, format, payload, counter, stall).await
     } else {
-        receive(io, format, payload, counter, stall).await
+        receive(io, format, payload, counter, marks, stall).await
     }
 }
 
@@ -241,6 +277,7 @@ async fn receive<T: AsyncRead + AsyncWrite + Unpin>(
     format: Format,
     mut payload: Payload,
     counter: &AtomicU64,
+    marks: &Marks,
     stall: Duration,
 ) -> Result<u64, Broken> {
     let mut receiver = Receiver::new(format, DataLimits::default());
@@ -258,6 +295,13 @@ async fn receive<T: AsyncRead + AsyncWrite + Unpin>(
                     // Under TLS our own close_notify is owed too.
                     let _ = tokio::time::timeout(stall, io.shutdown()).await;
                     return Ok(total);
+                }
+                Ok(Some(DataEvent::Marker(marker))) => {
+                    // What came before it is in the file: writing is awaited.
+                    let mut marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
+                    if marks.len() < MAX_MARKS {
+                        marks.push_back((marker, total));
+                    }
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => break,

@@ -5,25 +5,12 @@
 //! through the machines of [`proto_ftp::data`].
 
 mod client;
+mod control;
 mod copy;
 mod server;
 mod slots;
 
 pub use client::{Client, ClientError};
+pub use control::Control;
 pub use copy::Payload;
 pub use server::{Options, Server};
-
-use std::io;
-use tokio::net::TcpStream;
-
-/// Makes a socket ready to be a control connection: urgent octets stay in their places
-/// (`SO_OOBINLINE`), so that the Telnet Synch before ABOR is read in order.
-///
-/// # Errors
-///
-/// The system's.
-pub fn prepare_control(socket: &TcpStream) -> io::Result<()> {
-    #[cfg(unix)]
-    rustix::net::sockopt::set_socket_oobinline(socket, true)?;
-    socket.set_nodelay(true)
-}

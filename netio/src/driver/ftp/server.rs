@@ -157,6 +157,9 @@ impl<T: Transport> Server<T> {
             Fact::Secured(tls) => session.handle_data_tls(now, id, &tls),
             Fact::Failed => session.handle_failed(now, id),
             Fact::Progress(octets) => session.handle_progress(now, id, octets),
+            Fact::Marker(marker, octets) => {
+                session.handle_marker(now, id, &marker, octets.to_string().as_bytes());
+            }
             Fact::Transferred(result) => {
                 let result = result.map_err(|broken| match broken {
                     Broken::Transport(_) => TransferFault::Disconnected,

@@ -1,6 +1,6 @@
 //! Data connections by their ids: listening, connecting, securing, transferring.
 
-use super::copy::{Broken, Io, Job, Payload};
+use super::copy::{Broken, Io, Job, Marks, Payload};
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -8,10 +8,11 @@ use core::time::Duration;
 use proto_ftp::TlsInfo;
 use proto_ftp::data::Format;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -25,6 +26,8 @@ pub(super) enum Fact {
     Secured(TlsInfo),
     Failed,
     Progress(u64),
+    /// A restart marker, and the octets of the file before it.
+    Marker(bytes::Bytes, u64),
     Transferred(Result<u64, Broken>),
 }
 
@@ -42,6 +45,7 @@ enum Slot {
     Running {
         task: JoinHandle<Result<u64, Broken>>,
         counter: Arc<AtomicU64>,
+        marks: Marks,
         told: u64,
         socket: Option<Arc<socket::Handle>>,
     },
@@ -76,7 +80,9 @@ pub(super) struct Slots<Id> {
     #[cfg(feature = "tls")]
     role: Option<crate::tls::Role>,
     ports: Option<core::ops::RangeInclusive<u16>>,
-    next_port: u16,
+    /// Keyed by the system, for ports that nobody can foresee.
+    ports_from: RandomState,
+    listeners: u64,
     tick: Option<Pin<Box<tokio::time::Sleep>>>,
     stall: Duration,
 }
@@ -94,7 +100,8 @@ impl<Id: Ord + Copy> Slots<Id> {
             #[cfg(feature = "tls")]
             role: None,
             ports,
-            next_port: 0,
+            ports_from: RandomState::new(),
+            listeners: 0,
             tick: None,
             stall,
         }
@@ -118,11 +125,16 @@ impl<Id: Ord + Copy> Slots<Id> {
         match self.ports.clone() {
             None => result = std::net::TcpListener::bind((on, 0)),
             Some(ports) => {
-                // Not in order from the first: the next one is not to be guessed easily.
-                let count = ports.end().saturating_sub(*ports.start()).saturating_add(1);
-                for _ in 0..count {
-                    self.next_port = self.next_port.wrapping_add(7);
-                    let offset = self.next_port.checked_rem(count).unwrap_or(0);
+                // From a random one on: the next one is not to be guessed (RFC 2577 section 8).
+                let last = ports.end().saturating_sub(*ports.start());
+                let begin = self.ports_from.hash_one(self.listeners);
+                self.listeners = self.listeners.wrapping_add(1);
+                for step in 0..=last {
+                    let offset = begin
+                        .wrapping_add(step.into())
+                        .checked_rem(u64::from(last).saturating_add(1))
+                        .and_then(|offset| u16::try_from(offset).ok())
+                        .unwrap_or(0);
                     result =
                         std::net::TcpListener::bind((on, ports.start().saturating_add(offset)));
                     if result.is_ok() {
@@ -227,18 +239,21 @@ impl<Id: Ord + Copy> Slots<Id> {
             return;
         };
         let counter = Arc::new(AtomicU64::new(0));
+        let marks = Marks::default();
         let job = Job {
             io,
             format,
             sends,
             payload,
             counter: Arc::clone(&counter),
+            marks: Arc::clone(&marks),
             stall: self.stall,
         };
         let task = tokio::spawn(job.run());
         let slot = Slot::Running {
             task,
             counter,
+            marks,
             told: 0,
             socket: handle,
         };
@@ -260,7 +275,7 @@ impl<Id: Ord + Copy> Slots<Id> {
             Some(next) => {
                 self.slots.insert(id, next);
             }
-            None if matches!(fact, Fact::Progress(_)) => {}
+            None if matches!(fact, Fact::Progress(_) | Fact::Marker(..)) => {}
             None => {
                 self.slots.remove(&id);
             }
@@ -341,9 +356,18 @@ fn poll_slot(slot: &mut Slot, cx: &mut Context<'_>, is_tick: bool) -> Option<(Fa
         Slot::Running {
             task,
             counter,
+            marks,
             told,
             ..
         } => {
+            // Before the end, which is told last: an end with markers untold waits.
+            let is_over = task.is_finished();
+            if is_tick || is_over {
+                let mut marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some((marker, octets)) = marks.pop_front() {
+                    return Some((Fact::Marker(marker, octets), None));
+                }
+            }
             if let Poll::Ready(result) = Pin::new(task).poll(cx) {
                 let result =
                     result.unwrap_or_else(|error| Err(Broken::Storage(io::Error::other(error))));
