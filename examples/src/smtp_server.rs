@@ -10,6 +10,7 @@ use core::time::Duration;
 use netio::driver::MailQueueHandle;
 use proto_mail::sasl::memory::{Login, Users, Verdict};
 use proto_mail::smtp::client::Envelope;
+use proto_mail::smtp::queue::Record;
 use proto_mail::smtp::server::{AuthAsk, Config, Event, HelloKind, Limits, Session};
 use proto_mail::smtp::trace::{Hops, Received};
 use proto_mail::smtp::wire::{EnhancedCode, Mailbox, Reply, ReversePath};
@@ -118,6 +119,25 @@ impl Relay {
                 .domains
                 .iter()
                 .any(|local| domain.eq_ignore_ascii_case(local.as_bytes()))
+    }
+
+    /// Files a message for users of ours; false when it is for somebody else.
+    pub fn deliver_at_home(&self, post: &Post, record: &Record, body: &[u8]) -> bool {
+        let here = record
+            .recipients
+            .iter()
+            .map(|(to, _)| match self.is_local(to) {
+                true => post.user_of(to),
+                false => None,
+            });
+        let Some(users) = here.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let users: Vec<&[u8]> = users.iter().map(Vec::as_slice).collect();
+        let Some(mut draft) = users.first().and_then(|user| post.draft(user).ok()) else {
+            return false;
+        };
+        draft.write(body).is_ok() && post.deliver(draft, &users).into_iter().all(|it| it)
     }
 
     /// Puts a message into the queue; on return it is stored.

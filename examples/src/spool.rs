@@ -239,7 +239,6 @@ impl Store for MemorySpool {
 }
 
 /// Runs a queue: files by a store, names by a stub.
-#[derive(Debug)]
 pub struct Courier<T, S> {
     queue: MailQueue<T>,
     handle: MailQueueHandle,
@@ -247,6 +246,18 @@ pub struct Courier<T, S> {
     store: Arc<S>,
     lookups: BTreeMap<QueryId, Lookup>,
     hosts: BTreeMap<LookupId, Host>,
+    /// Delivers a notification to a user of this server, if it is for one.
+    at_home: Option<AtHome>,
+}
+
+type AtHome = Box<dyn Fn(&Record, &[u8]) -> bool + Send>;
+
+impl<T, S> core::fmt::Debug for Courier<T, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Courier")
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -275,7 +286,13 @@ impl<T: Transport, S: Store> Courier<T, S> {
             store,
             lookups: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            at_home: None,
         }
+    }
+
+    /// Notifications are given to `deliver` first, which says whether it delivered them.
+    pub fn deliver_at_home(&mut self, deliver: impl Fn(&Record, &[u8]) -> bool + Send + 'static) {
+        self.at_home = Some(Box::new(deliver));
     }
 
     /// Works until the queue has something to say.
@@ -307,6 +324,12 @@ impl<T: Transport, S: Store> Courier<T, S> {
                 record,
                 body,
             } => {
+                let at_home = self.at_home.as_ref();
+                if at_home.is_some_and(|deliver| deliver(&record, &body)) {
+                    return self
+                        .handle
+                        .with(|queue, now| queue.handle_delivered(now, message));
+                }
                 let stored = self.store.create(message, &record, &body);
                 self.stored(message, stored);
             }

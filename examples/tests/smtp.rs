@@ -1,5 +1,6 @@
-//! SMTP and LMTP with real programs: curl, swaks, smtplib, msmtp and smtp-source send to our server,
-//! our client sends to aiosmtpd and smtp-sink.
+//! SMTP and LMTP with real programs: curl, swaks, smtplib, msmtp, neomutt and smtp-source send to our
+//! server, our client sends to aiosmtpd, smtp-sink, postfix and Dovecot; our servers send to each
+//! other, by way of a queue and the DNS.
 
 mod support;
 
@@ -304,4 +305,306 @@ fn mail_send_delivers_to_aiosmtpd() {
     assert!(output.status.success(), "{output:?}");
     let got = fs::read_to_string(Path::new(&file)).expect("a message");
     assert_eq!(got, MESSAGE);
+}
+
+#[test]
+fn neomutt_logs_in_and_delivers_with_tls() {
+    let Some(neomutt) = find("neomutt") else {
+        skip!("neomutt")
+    };
+    let (server, folder) = serve(&["--tls", "--require-auth"]);
+    let port = server.address("smtp").port();
+    let cert = folder.path().join("cert.pem");
+    let config = format!(
+        "set smtp_url=\"smtp://bob@localhost:{port}/\"\nset smtp_pass=hungry\nset ssl_starttls=yes\nset ssl_force_tls=yes\nset certificate_file=\"{cert}\"\nset ssl_ca_certificates_file=\"{cert}\"\nset from=alice@crepes.fr\nset copy=no\nset header_cache=\"\"\n",
+        cert = cert.display()
+    );
+    let config = write(&folder, "muttrc", &config);
+    let body = "Do you like ketchup?\n.\nHow about pickles?\n";
+    let mut command = Command::new(neomutt);
+    command.env("HOME", folder.path());
+    command
+        .args(["-n", "-F"])
+        .arg(config)
+        .args(["-s", "dinner"]);
+    let output = pipe(command.args(["--", "bob@hamburger.edu"]), body);
+    assert!(output.status.success(), "{output:?}");
+    let messages = mailbox(&folder, "bob");
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].contains("Subject: dinner\r\n"));
+    let body = body.replace('\n', "\r\n");
+    assert!(
+        messages[0].ends_with(&format!("\r\n\r\n{body}")),
+        "{}",
+        messages[0]
+    );
+}
+
+/// smtplib tries CRAM-MD5, PLAIN, LOGIN; swaks what it is told.
+#[test]
+fn logins_by_each_mechanism() {
+    let Some(swaks) = find("swaks") else {
+        skip!("swaks")
+    };
+    let (server, folder) = serve(&["--tls", "--require-auth"]);
+    let port = server.address("smtp").port().to_string();
+    for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"] {
+        for (password, is_right) in [("hungry", true), ("thirsty", false)] {
+            let mut command = Command::new(&swaks);
+            command.args(["--server", "localhost", "--port", &port, "--tls"]);
+            command.args(["--auth", mechanism, "--auth-user", "bob"]);
+            command.args(["--auth-password", password]);
+            command.args(["--from", "a@x.org", "--to", "bob@y.org"]);
+            let output = run(&mut command);
+            assert_eq!(output.status.success(), is_right, "{mechanism} {output:?}");
+        }
+    }
+    assert_eq!(mailbox(&folder, "bob").len(), 3);
+}
+
+#[test]
+fn our_client_logs_in_at_dovecot_by_scram_and_delivers_to_it_by_lmtp() {
+    let folder = tempdir().expect("a folder");
+    let Some(dovecot) = support::peers::dovecot(folder.path(), &[]) else {
+        skip!("dovecot")
+    };
+    let host = dovecot.lmtp.to_string();
+    let arguments = [
+        "--host", &host, "--lmtp", "--to", "testuser", "--to", "nobody",
+    ];
+    let output = mail_send(&arguments, MESSAGE);
+    assert!(!output.status.success(), "one recipient is unknown");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("nobody: 550"), "{said}");
+    // What lies there is read by our POP3 client, after a login by SCRAM.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let message = runtime
+        .expect("a runtime")
+        .block_on(read_by_scram(&dovecot));
+    let message = String::from_utf8(message).expect("text");
+    assert!(
+        message.starts_with("Return-Path: <alice@crepes.fr>\r\n"),
+        "{message}"
+    );
+    assert!(message.ends_with(MESSAGE), "{message}");
+}
+
+async fn read_by_scram(dovecot: &support::peers::Dovecot) -> Vec<u8> {
+    use core::time::Duration;
+    use netio::driver::Stream;
+    use proto_mail::Secret;
+    use proto_mail::pop3::client::{Config, Event, Limits, Session};
+    use proto_mail::sasl::{Mechanism, client::Client};
+    let socket = tokio::net::TcpStream::connect(dovecot.pop3)
+        .await
+        .expect("a connection");
+    let mut config = Config::default();
+    config.require_tls = false;
+    let session = Session::new(Duration::ZERO, config, Limits::default());
+    let mut driver = Stream::new(session, socket);
+    let (mechanism, secret) = (Mechanism::SCRAM_SHA_256, Secret::from("pass"));
+    let login = Client::new(mechanism, "testuser", &secret, examples::cli::seed(), None);
+    let mut login = login.expect("a login");
+    let auth = driver
+        .machine_mut()
+        .auth(mechanism, login.initial())
+        .expect("a command");
+    let retr = driver.machine_mut().retr(1).expect("a command");
+    let mut message = Vec::new();
+    loop {
+        match driver.next().await.expect("a session").expect("an event") {
+            Event::Challenge { id, data } => {
+                let response = login.respond(data.as_bytes()).expect("a response");
+                let session = driver.machine_mut();
+                session
+                    .auth_respond(id, response.as_bytes())
+                    .expect("in time");
+            }
+            Event::Done { id, reply } if id == auth => {
+                assert!(reply.is_ok() && login.is_done(), "{reply:?}");
+            }
+            Event::BodyChunk { data, .. } => message.extend_from_slice(&data),
+            Event::Done { id, reply } if id == retr => {
+                assert!(reply.is_ok(), "{reply:?}");
+                return message;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn mail_send_delivers_to_postfix() {
+    let folder = tempdir().expect("a folder");
+    let Some((_postfix, address)) = support::peers::postfix(folder.path()) else {
+        skip!("postfix, as root")
+    };
+    let host = address.to_string();
+    let arguments = [
+        "--host",
+        &host,
+        "--to",
+        "bob@hamburger.edu",
+        "--to",
+        "eve@elsewhere.example",
+    ];
+    let output = mail_send(&arguments, MESSAGE);
+    assert!(!output.status.success(), "it is no open relay");
+    let new = folder.path().join("mail/bob/new");
+    let mut files = Vec::new();
+    wait_until("postfix has filed the message", || {
+        files = fs::read_dir(&new).map_or(Vec::new(), |it| it.flatten().collect());
+        !files.is_empty()
+    });
+    let text = fs::read_to_string(files[0].path()).expect("a message");
+    assert!(
+        text.starts_with("Return-Path: <alice@crepes.fr>\n"),
+        "{text}"
+    );
+    // postfix adds a date and an id to the header.
+    let (_, body) = MESSAGE.split_once("\r\n\r\n").expect("a body");
+    let body = body.replace("\r\n", "\n");
+    assert!(
+        text.contains("Subject: dots\n") && text.ends_with(&format!("\n\n{body}")),
+        "{text}"
+    );
+}
+
+fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
+    let begin = std::time::Instant::now();
+    while !ready() {
+        assert!(begin.elapsed().as_secs() < 20, "not yet: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// `dns-serve` with these lines in the zone of the lecture's world.
+fn dns(folder: &TempDir, origin: &str, records: &str) -> OurServer {
+    let text = format!(
+        "$ORIGIN {origin}.\n$TTL 60\n@ SOA ns hostmaster 1 60 60 600 60\n@ NS ns\nns A 127.0.0.1\n{records}"
+    );
+    let file = write(folder, origin, &text);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dns-serve"));
+    let zone = format!("{origin}={}", file.display());
+    command.args(["--listen", "127.0.0.1:0", "--zone", &zone]);
+    OurServer::start(&mut command, 1)
+}
+
+/// `mail-serve` on a given address.
+fn serve_at(address: &str, folder: &TempDir, more: &[&str]) -> OurServer {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mail-serve"));
+    command.args(["--smtp", address, "--user", "bob:hungry"]);
+    command
+        .arg("--store")
+        .arg(folder.path().join("store"))
+        .args(more);
+    OurServer::start(&mut command, 1)
+}
+
+#[test]
+fn mail_send_finds_the_exchangers_and_takes_the_second_where_the_first_is_not_there() {
+    let folder = tempdir().expect("a folder");
+    // All exchangers have one port: the second address is the one where somebody listens.
+    let server = serve_at("127.0.0.3:0", &folder, &[]);
+    let port = server.address("smtp").port().to_string();
+    let records = "@ MX 10 first\n@ MX 20 second\nfirst A 127.0.0.2\nsecond A 127.0.0.3\n";
+    let dns = dns(&folder, "hamburger.edu", records);
+    let resolver = dns.address("dns").to_string();
+    let arguments = [
+        "--resolver",
+        &resolver,
+        "--port",
+        &port,
+        "--to",
+        "bob@hamburger.edu",
+    ];
+    let output = mail_send(&arguments, MESSAGE);
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let (first, second) = (said.find("127.0.0.2"), said.find("127.0.0.3"));
+    assert!(first.is_some() && first < second, "{said}");
+    assert_eq!(mailbox(&folder, "bob"), [MESSAGE]);
+    // There is no such domain, and the answer is final.
+    let arguments = [
+        "--resolver",
+        &resolver,
+        "--port",
+        &port,
+        "--to",
+        "bob@no.hamburger.edu",
+    ];
+    let output = mail_send(&arguments, MESSAGE);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("5.1.2 there is no such domain"), "{said}");
+}
+
+#[test]
+fn mail_serve_relays_for_its_users_retries_and_tells_them_what_failed() {
+    let folder = tempdir().expect("a folder");
+    let other = tempdir().expect("a folder");
+    let port = support::free_port().to_string();
+    let dns = dns(&folder, "hamburger.edu", "@ MX 10 mail\nmail A 127.0.0.3\n");
+    let resolver = dns.address("dns").to_string();
+    let spool = folder.path().join("spool");
+    let relay = [
+        "--host",
+        "crepes.fr",
+        "--relay",
+        &spool.display().to_string(),
+        "--resolver",
+        &resolver,
+        "--relay-port",
+        &port,
+        "--retry",
+        "1",
+        "--user",
+        "alice:ketchup",
+    ]
+    .map(str::to_owned);
+    let relay: Vec<_> = relay.iter().map(String::as_str).collect();
+    let server = serve_at("127.0.0.1:0", &folder, &relay);
+    let host = server.address("smtp").to_string();
+    // Without a login nothing is passed on.
+    let output = mail_send(&["--host", &host, "--to", "bob@hamburger.edu"], MESSAGE);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("550 5.7.1"), "{said}");
+    // With one, to the other host, to a user of our own, and to nobody.
+    let to = ["bob@hamburger.edu", "bob@crepes.fr", "nobody@hamburger.edu"];
+    let mut arguments = vec!["--host", &host, "--user", "alice:ketchup"];
+    arguments.extend(to.iter().flat_map(|to| ["--to", to]));
+    let output = mail_send(&arguments, MESSAGE);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(mailbox(&folder, "bob"), [MESSAGE]);
+    // The other host is not there yet: the message waits, also across a restart.
+    drop(server);
+    assert_eq!(fs::read_dir(&spool).expect("a folder").count(), 2);
+    let _server = serve_at("127.0.0.1:0", &folder, &relay);
+    let _other = serve_at(
+        &format!("127.0.0.3:{port}"),
+        &other,
+        &["--host", "hamburger.edu"],
+    );
+    wait_until("Bob has his message", || !mailbox(&other, "bob").is_empty());
+    let message = &mailbox(&other, "bob")[0];
+    assert!(
+        message.starts_with(
+            "Received: from localhost ([127.0.0.1])\r\n\tby crepes.fr with ESMTPA id "
+        ),
+        "{message}"
+    );
+    assert!(message.ends_with(MESSAGE), "{message}");
+    // Alice, a user of crepes.fr, is told of nobody in her own mailbox, and nothing waits any more.
+    wait_until("the spool is empty", || {
+        fs::read_dir(&spool).expect("a folder").count() == 0
+    });
+    let told = &mailbox(&folder, "alice")[0];
+    assert!(
+        told.contains("Final-Recipient: rfc822; nobody@hamburger.edu\r\n"),
+        "{told}"
+    );
+    assert!(told.contains("Status: 5.1.1\r\n"), "{told}");
 }

@@ -1083,6 +1083,27 @@ fn a_server_cannot_write_into_a_notification() {
 }
 
 #[test]
+fn a_notification_for_a_user_of_this_server_need_not_leave_it() {
+    let mut world = world();
+    let id = world.submit(mail(&["bob@nowhere.example"]), TEXT);
+    let mut created = None;
+    while let Some(action) = world.queue.poll_action(world.now) {
+        match action {
+            Action::Create { message, .. } => {
+                created = Some(message);
+                world.queue.handle_delivered(world.now, message);
+            }
+            action => world.act(action),
+        }
+    }
+    world.settle();
+    let finished =
+        |wanted| world.count(|it| matches!(it, Event::Finished { message } if *message == wanted));
+    assert_eq!((finished(created.unwrap()), finished(id)), (1, 1));
+    world.assert_done();
+}
+
+#[test]
 fn facts_about_what_is_gone_change_nothing() {
     let mut world = world();
     world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);

@@ -95,6 +95,79 @@ fn row_24_an_unknown_user_gets_the_same_challenge_each_time_and_no_other_form() 
 }
 
 #[test]
+fn scram_takes_a_user_who_acts_for_itself_by_name_and_for_nobody_else() {
+    // As other clients (neomutt with GNU SASL) say it; the proof covers the header.
+    for (header, is_good) in [
+        ("n,,", true),
+        ("y,,", true),
+        ("n,a=bob,", true),
+        ("n,a=eve,", false),
+        ("n,a=,", false),
+        ("n,b=bob,", false),
+        ("n,bob,", false),
+        ("n,", false),
+    ] {
+        let secret = Secret::from("hungry");
+        let mechanism = Mechanism::SCRAM_SHA_256;
+        let client = Client::new(mechanism, "bob", &secret, [1; 32], None).unwrap();
+        let initial = client.initial().unwrap();
+        let text = core::str::from_utf8(initial.as_bytes()).unwrap().to_owned();
+        let bare = text.strip_prefix("n,,").unwrap();
+        let mut users = users();
+        let mut login = Login::new();
+        let first = Secret::from(&*format!("{header}{bare}"));
+        let verdict = login.begin(&mut users, mechanism, Some(&first), None, false);
+        let Verdict::Challenge(challenge) = verdict else {
+            assert!(!is_good, "{header}");
+            continue;
+        };
+        let challenge = String::from_utf8(challenge).unwrap();
+        let proof = scram_proof(header, bare, &challenge);
+        let Verdict::Challenge(_) = login.respond(&users, &Secret::from(&*proof)) else {
+            panic!("{header}");
+        };
+        let verdict = login.respond(&users, &Secret::default());
+        assert_eq!(
+            verdict == Verdict::Accept(b"bob".into()),
+            is_good,
+            "{header}"
+        );
+    }
+}
+
+/// The last message of a client, computed here once more.
+fn scram_proof(header: &str, bare: &str, challenge: &str) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::{Digest, Sha256};
+    let part = |name: &str| {
+        let mut parts = challenge.split(',');
+        parts.find_map(|part| part.strip_prefix(name)).unwrap()
+    };
+    let salt = STANDARD.decode(part("s=")).unwrap();
+    let mut salted = [0; 32];
+    pbkdf2::pbkdf2_hmac::<Sha256>(b"hungry", &salt, 4096, &mut salted);
+    let mac = |key: &[u8], text: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes()
+    };
+    let client_key = mac(&salted, "Client Key");
+    let last = format!("c={},r={}", STANDARD.encode(header), part("r="));
+    let signature = mac(
+        &Sha256::digest(client_key),
+        &format!("{bare},{challenge},{last}"),
+    );
+    let proof: Vec<u8> = client_key
+        .iter()
+        .zip(signature)
+        .map(|(a, b)| a ^ b)
+        .collect();
+    format!("{last},p={}", STANDARD.encode(proof))
+}
+
+#[test]
 fn external_anonymous_and_tokens_are_claims_for_the_embedder_to_check() {
     for (mechanism, user, secret, expected) in [
         (

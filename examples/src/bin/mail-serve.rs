@@ -12,6 +12,7 @@ use netio::driver::{Clock, MailQueue, Stream};
 use netio::tls;
 use proto_mail::pop3::memory::MemoryStore;
 use proto_mail::pop3::server::{Config, Session};
+use proto_mail::sasl::Mechanism;
 use proto_mail::sasl::memory::Users;
 use proto_mail::smtp;
 use proto_mail::smtp::queue::{self, Queue};
@@ -71,6 +72,10 @@ struct Arguments {
     /// Its private key, as PEM.
     #[arg(long, requires = "cert", value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Offer the -PLUS mechanisms under TLS. Clients that cannot bind as TLS 1.3 has it fail then:
+    /// neomutt, for one, takes the strongest name and gives up.
+    #[arg(long)]
+    channel_binding: bool,
     /// Offer APOP (store in memory only).
     #[arg(long)]
     apop: bool,
@@ -134,6 +139,10 @@ fn users(arguments: &Arguments) -> Users {
     users
 }
 
+fn mechanisms(arguments: &Arguments) -> Vec<Mechanism> {
+    Users::with_seed([0; 32]).mechanisms(arguments.channel_binding)
+}
+
 fn memory(arguments: &Arguments) -> Result<mail::SharedStore, Box<dyn Error>> {
     let mut store = MemoryStore::new();
     for (name, password) in &arguments.users {
@@ -167,12 +176,12 @@ where
     let tls = server_config(&arguments, &[b"pop3"])?;
     let mut config = Config::default();
     config.apop = arguments.apop;
-    config.mechanisms = Users::with_seed([0; 32]).mechanisms(true);
+    config.mechanisms = mechanisms(&arguments);
     config.stls = tls.is_some();
     config.allow_plaintext_auth = tls.is_none();
     let mut servers = tokio::task::JoinSet::new();
     let smtp_tls = server_config(&arguments, &[])?;
-    let relay = relay(&arguments, &mut servers)?;
+    let relay = relay(&arguments, &post, &mut servers)?;
     for (name, address, protocol) in [
         ("smtp", arguments.smtp, smtp::Protocol::Smtp),
         ("lmtp", arguments.lmtp, smtp::Protocol::Lmtp),
@@ -254,7 +263,7 @@ fn smtp_config(
     config.protocol = protocol;
     config.host = arguments.host.clone().into();
     config.starttls = has_tls;
-    config.mechanisms = Users::with_seed([0; 32]).mechanisms(true);
+    config.mechanisms = mechanisms(arguments);
     config.dsn = arguments.relay.is_some();
     config.allow_plaintext_auth = !has_tls;
     config.require_auth = arguments.require_auth && protocol == smtp::Protocol::Smtp;
@@ -295,6 +304,7 @@ async fn serve_smtp(
 /// Begins to send what users have for other hosts, what an earlier run left first.
 fn relay(
     arguments: &Arguments,
+    post: &Post,
     servers: &mut tokio::task::JoinSet<()>,
 ) -> Result<Option<Relay>, Box<dyn Error>> {
     let (Some(folder), Some(resolver)) = (&arguments.relay, arguments.resolver) else {
@@ -326,6 +336,9 @@ fn relay(
         domains: Arc::new(domains),
     };
     let mut courier = Courier::new(waiting, resolver, cli::seed(), spool);
+    let (post, local) = (post.clone(), relay.clone());
+    // A notification for a user of ours need not leave the house.
+    courier.deliver_at_home(move |record, body| local.deliver_at_home(&post, record, body));
     servers.spawn(async move {
         let courier = async {
             loop {

@@ -133,6 +133,8 @@ pub(crate) struct Dovecot {
     pub(crate) pop3: SocketAddr,
     /// Where POP3 under TLS is.
     pub(crate) pop3s: SocketAddr,
+    /// Where LMTP is; the recipient is `testuser`.
+    pub(crate) lmtp: SocketAddr,
 }
 
 /// Starts Dovecot. `None` when it is not installed. `folder` holds `cert.pem` afterwards.
@@ -168,11 +170,12 @@ pub(crate) fn dovecot(folder: &Path, messages: &[&str]) -> Option<Dovecot> {
         );
     }
     let (dir, pop3, pop3s) = (folder.display(), free_port(), free_port());
+    let lmtp = free_port();
     let config = format!(
         r"base_dir = {dir}/run
 state_dir = {dir}/run
 log_path = {dir}/dovecot.log
-protocols = pop3
+protocols = pop3 lmtp
 listen = 127.0.0.1
 default_login_user = {login}
 default_internal_user = {internal}
@@ -181,7 +184,7 @@ ssl = yes
 ssl_cert = <{dir}/cert.pem
 ssl_key = <{dir}/key.pem
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN {dir}/passwd
@@ -208,6 +211,14 @@ service pop3-login {{
     ssl = yes
   }}
 }}
+service lmtp {{
+  unix_listener lmtp {{
+  }}
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp}
+  }}
+}}
 "
     );
     write(folder, "dovecot.conf", &config);
@@ -215,11 +226,84 @@ service pop3-login {{
     command.arg("-F").arg("-c").arg(folder.join("dovecot.conf"));
     let mut process = Process::start(command.stderr(Stdio::null()));
     wait_for(&mut process, localhost(pop3));
+    wait_for(&mut process, localhost(lmtp));
     Some(Dovecot {
         _process: process,
         pop3: localhost(pop3),
         pop3s: localhost(pop3s),
+        lmtp: localhost(lmtp),
     })
+}
+
+/// postfix, which takes mail for `bob@hamburger.edu` and files it into `mail/bob` of the folder.
+/// `None` when it is not installed, or we are not root, without whom its master does not start.
+pub(crate) fn postfix(folder: &Path) -> Option<(Process, SocketAddr)> {
+    let program = find("postfix")?;
+    if run_text(Command::new("id").arg("-u")) != "0" {
+        return None;
+    }
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    for part in ["etc", "spool", "data", "mail"] {
+        std::fs::create_dir_all(folder.join(part)).expect("a folder");
+    }
+    for part in ["data", "mail"] {
+        run_text(
+            Command::new("chown")
+                .arg("postfix:postfix")
+                .arg(folder.join(part)),
+        );
+    }
+    let uid = run_text(Command::new("id").args(["-u", "postfix"]));
+    let gid = run_text(Command::new("id").args(["-g", "postfix"]));
+    let (dir, address) = (folder.display(), localhost(free_port()));
+    let main = format!(
+        "compatibility_level = 3.6
+queue_directory = {dir}/spool
+data_directory = {dir}/data
+maillog_file = /dev/stdout
+myhostname = hamburger.edu
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtpd_recipient_restrictions = permit_auth_destination, reject
+virtual_mailbox_domains = hamburger.edu
+virtual_mailbox_maps = inline:{{ bob@hamburger.edu=bob/ }}
+virtual_mailbox_base = {dir}/mail
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = 1
+alias_maps =
+local_recipient_maps =
+message_size_limit = 20480000
+smtpd_discard_ehlo_keywords =
+"
+    );
+    write(&folder.join("etc"), "main.cf", &main);
+    let master = format!(
+        "{address} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+virtual unix - n n - - virtual
+error unix - - n - - error
+retry unix - - n - - error
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"
+    );
+    write(&folder.join("etc"), "master.cf", &master);
+    let mut command = Command::new(program);
+    command.arg("-c").arg(folder.join("etc")).arg("start-fg");
+    let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    wait_for(&mut process, address);
+    Some((process, address))
 }
 
 fn run_text(command: &mut Command) -> String {

@@ -37,8 +37,13 @@ mod pop3;
 mod pop3_client;
 mod pop3_pair;
 mod pop3_server;
+mod sasl;
 mod script;
 mod smtp;
+mod smtp_client;
+mod smtp_pair;
+mod smtp_queue;
+mod smtp_server;
 
 pub use bittorrent::{
     bt_bencode, bt_extended, bt_http, bt_magnet, bt_metadata, bt_metainfo, bt_pex, bt_udp, bt_wire,
@@ -62,7 +67,12 @@ pub use pop3::{
 pub use pop3_client::pop3_client_script;
 pub use pop3_pair::pop3_pair;
 pub use pop3_server::pop3_server_script;
-pub use smtp::{smtp_command, smtp_reply, smtp_server_cuts};
+pub use sasl::{sasl_exchange, sasl_prep};
+pub use smtp::{smtp_address, smtp_command, smtp_reply, smtp_server_cuts};
+pub use smtp_client::smtp_client_script;
+pub use smtp_pair::smtp_pair;
+pub use smtp_queue::smtp_queue_script;
+pub use smtp_server::smtp_server_script;
 
 /// A body.
 pub type Body = fn(&[u8]);
@@ -127,4 +137,11 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("mail_date", mail_date),
     ("mail_words", mail_words),
     ("mail_transfer", mail_transfer),
+    ("smtp_address", smtp_address),
+    ("smtp_server_script", smtp_server_script),
+    ("smtp_client_script", smtp_client_script),
+    ("smtp_pair", smtp_pair),
+    ("smtp_queue_script", smtp_queue_script),
+    ("sasl_exchange", sasl_exchange),
+    ("sasl_prep", sasl_prep),
 ];

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use core::time::Duration;
 use proto_mail::Transmit;
 use proto_mail::smtp::server::{Config, Event, Limits, Session};
-use proto_mail::smtp::wire::{Command, ReplyDecoder};
+use proto_mail::smtp::wire::{Command, Mailbox, RcptParams, ReplyDecoder};
 
 /// Whatever is a command is written as one line, and that line is the same command.
 pub fn smtp_command(data: &[u8]) {
@@ -136,4 +136,32 @@ pub fn smtp_server_cuts(data: &[u8]) {
         let text = String::from_utf8_lossy(&message).replace("\r\n", "");
         assert!(!text.contains(['\r', '\n', '\0']), "{message:?}");
     }
+}
+
+/// Whatever is an address goes through a command unchanged, and holds nothing that ends a line.
+pub fn smtp_address(data: &[u8]) {
+    let Ok(address) = Mailbox::new(data) else {
+        return;
+    };
+    assert!(data.len() <= 320 && !data.iter().any(|octet| b"\r\n\0".contains(octet)));
+    assert_eq!(address.as_bytes(), data);
+    let (local, domain) = (address.local_part(), address.domain());
+    let joined = match domain {
+        [] => local.to_vec(),
+        domain => [local, b"@", domain].concat(),
+    };
+    assert_eq!(joined, data, "nothing is lost between the parts");
+    assert!(address.unquoted_local_part().len() <= local.len());
+    assert!(address.is_internationalized() || data.is_ascii());
+    let mut line = BytesMut::new();
+    Command::Rcpt {
+        to: address.clone(),
+        params: RcptParams::default(),
+    }
+    .encode(&mut line);
+    let text = line.strip_suffix(b"\r\n").expect("a line");
+    let Ok(Command::Rcpt { to, .. }) = Command::parse(text, false) else {
+        panic!("{line:?}");
+    };
+    assert_eq!(to, address);
 }

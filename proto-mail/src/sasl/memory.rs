@@ -228,7 +228,12 @@ impl Login {
                     return Verdict::Challenge(challenge);
                 }
                 Ok(Step::Lookup { user, wanted }) => server.known(users.stored(&user, wanted)),
-                Ok(Step::Done { user }) if users.has(&user) => return Verdict::Accept(user),
+                // Nobody acts for somebody else here.
+                Ok(Step::Done { authorize_as, user })
+                    if users.has(&user) && (authorize_as.is_empty() || authorize_as == user) =>
+                {
+                    return Verdict::Accept(user);
+                }
                 Ok(Step::Check(Claim::Password {
                     authorize_as,
                     user,

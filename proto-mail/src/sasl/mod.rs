@@ -35,7 +35,7 @@
 //!     step = match step {
 //!         Step::Lookup { .. } => server.known(Some(Known::Scram(stored.clone())))?,
 //!         Step::Challenge(challenge) => server.respond(client.respond(&challenge)?.as_bytes())?,
-//!         Step::Done { user } => break user,
+//!         Step::Done { user, .. } => break user,
 //!         Step::Check(_) => unreachable!("SCRAM checks by itself"),
 //!     }
 //! };

@@ -323,6 +323,7 @@ pub struct Server {
     offers_plus: bool,
     nonce: String,
     header: Vec<u8>,
+    authorize_as: Vec<u8>,
     first_bare: Vec<u8>,
     challenge: Vec<u8>,
     credentials: Option<Credentials>,
@@ -343,6 +344,7 @@ impl Server {
             offers_plus,
             nonce,
             header: Vec::new(),
+            authorize_as: Vec::new(),
             first_bare: Vec::new(),
             challenge: Vec::new(),
             credentials: None,
@@ -355,19 +357,32 @@ impl Server {
         self.hash
     }
 
+    /// As whom the client wants to act, as the first message has it; empty for the user itself.
+    #[must_use]
+    pub fn authorize_as(&self) -> &[u8] {
+        &self.authorize_as
+    }
+
     /// Reads the first message: who wants to log in.
     ///
     /// # Errors
     ///
-    /// [`ScramError`] when it has no form, acts for somebody else, or binds otherwise.
+    /// [`ScramError`] when it has no form, or binds otherwise.
     pub fn first(&mut self, message: &[u8]) -> Result<Vec<u8>, ScramError> {
         if message.len() > MAX_MESSAGE || !self.first_bare.is_empty() {
             return Err(ScramError::Malformed);
         }
         let comma = memchr::memchr(b',', message).ok_or(ScramError::Malformed)?;
         let (binding, rest) = message.split_at_checked(comma).unwrap_or_default();
-        // An authorization identity would stand between the two commas.
-        let bare = rest.strip_prefix(b",,").ok_or(ScramError::Malformed)?;
+        // RFC 5801 section 4: between the two commas stands as whom to act, or nothing.
+        let rest = rest.strip_prefix(b",").ok_or(ScramError::Malformed)?;
+        let comma = memchr::memchr(b',', rest).ok_or(ScramError::Malformed)?;
+        let (authorize_as, bare) = rest.split_at_checked(comma).unwrap_or_default();
+        let bare = bare.strip_prefix(b",").ok_or(ScramError::Malformed)?;
+        let authorize_as = match authorize_as {
+            [] => Vec::new(),
+            name => unescape(name.strip_prefix(b"a=").ok_or(ScramError::Malformed)?)?,
+        };
         match (binding, &self.exporter) {
             (b"p=tls-exporter", Some(_)) | (b"n", None) => {}
             (b"y", None) if !self.offers_plus => {}
@@ -384,10 +399,9 @@ impl Server {
         }
         let user = unescape(user)?;
         self.nonce = [core::str::from_utf8(nonce).unwrap_or_default(), &self.nonce].concat();
-        self.header = message
-            .get(..comma.saturating_add(2))
-            .unwrap_or_default()
-            .into();
+        let header = message.len().saturating_sub(bare.len());
+        self.header = message.get(..header).unwrap_or_default().into();
+        self.authorize_as = authorize_as;
         self.first_bare = bare.into();
         Ok(user)
     }

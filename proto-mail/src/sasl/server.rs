@@ -42,7 +42,10 @@ enum State {
     ScramLookup(scram::Server, Vec<u8>),
     ScramLast(scram::Server, Vec<u8>),
     /// The signature was sent; the client answers it with nothing.
-    ScramEnd(Vec<u8>),
+    ScramEnd {
+        authorize_as: Vec<u8>,
+        user: Vec<u8>,
+    },
     Spent,
 }
 
@@ -62,6 +65,9 @@ pub enum Step {
     Check(Claim),
     /// The exchange is over, and this user has proved to know the password.
     Done {
+        /// As whom to act; empty for the user itself. Whether that may be is for the embedder to
+        /// check.
+        authorize_as: Vec<u8>,
         /// The user.
         user: Vec<u8>,
     },
@@ -236,10 +242,16 @@ impl Server {
             }
             State::ScramLast(mut server, user) => {
                 let signature = server.last(response)?;
-                self.state = State::ScramEnd(user);
+                let authorize_as = match server.authorize_as() {
+                    [] => Vec::new(),
+                    name => prepared(name)?,
+                };
+                self.state = State::ScramEnd { authorize_as, user };
                 Ok(Step::Challenge(signature))
             }
-            State::ScramEnd(user) if response.is_empty() => Ok(Step::Done { user }),
+            State::ScramEnd { authorize_as, user } if response.is_empty() => {
+                Ok(Step::Done { authorize_as, user })
+            }
             _ => Err(ServerError::Malformed),
         }
     }
@@ -267,7 +279,10 @@ impl Server {
                 };
                 let is_proof = cram_md5::is_proof(&password, &challenge, &digest);
                 match is_proof && exists {
-                    true => Ok(Step::Done { user }),
+                    true => Ok(Step::Done {
+                        authorize_as: Vec::new(),
+                        user,
+                    }),
                     false => Err(ServerError::Denied),
                 }
             }

@@ -37,7 +37,8 @@ pub enum Action {
         record: Record,
     },
     /// A notification was written: store the message itself and its record, durably. Then
-    /// [`handle_stored`](super::Queue::handle_stored).
+    /// [`handle_stored`](super::Queue::handle_stored); or deliver it, if its recipient is a user of
+    /// this server, and then [`handle_delivered`](super::Queue::handle_delivered).
     Create {
         /// The new message.
         message: MessageId,

@@ -290,6 +290,20 @@ impl Queue {
         }
     }
 
+    /// A notification was delivered by the embedder itself, in the place of
+    /// [storing](Self::handle_stored) it: its recipient is a user of this server.
+    pub fn handle_delivered(&mut self, now: Duration, id: MessageId) {
+        self.advance_to(now);
+        if self.messages.get(&id).is_some_and(|it| !it.is_stored)
+            && let Some(message) = self.messages.remove(&id)
+        {
+            self.events.push_back(Event::Finished { message: id });
+            if let Some(about) = message.about {
+                self.close_report(about);
+            }
+        }
+    }
+
     /// The record of a message, or a notification, cannot be written down. A message that was never
     /// stored is forgotten; of one that was, the old record holds.
     pub fn handle_store_failed(&mut self, now: Duration, id: MessageId) {
