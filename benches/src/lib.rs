@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn every_peer_sees_what_we_see() {
-        for mut case in dns::cases().into_iter().chain(bittorrent::small_cases()) {
-        for mut case in dns::cases().into_iter().chain(http2::cases()) {
+        let cases = dns::cases().into_iter().chain(http2::cases());
+        for mut case in cases.chain(bittorrent::small_cases()) {
             let told = format!("{case:?}");
             let mut jobs = case.jobs.iter_mut();
             let (_, ours) = jobs.next().expect("we come first");
