@@ -207,7 +207,8 @@ pub fn mail_transfer(data: &[u8]) {
     let written = Builder::new(from).write(&body, 0);
     let tree = Tree::parse(&written, Limits::default());
     let part = &tree.parts()[0];
-    let octets = &written[part.body().start as usize..part.body().end as usize];
+    let place = |at: u64| usize::try_from(at).expect("a place in memory");
+    let octets = &written[place(part.body().start)..place(part.body().end)];
     let mut decoder = TransferDecoder::new(part.encoding());
     let mut again = Vec::new();
     decoder.decode(octets, &mut again);

@@ -8,13 +8,29 @@ const MESSAGES: [&str; 4] = [
     "Content-Type: multipart/digest; boundary=out\n\n--out\n\nSubject: one\n\n1\n--out\n\nContent-Type: multipart/alternative; boundary=in\n\n--in\n\na\n--in--\n--out--\n",
     "a\r\n b: c\r\nContent-Type : multipart/x; boundary=x--\r\n\r\n--x--\r\n--x----\r\n\r--x\n-",
 ];
-const FIELDS: [&str; 6] = [
-    "Subject: =?utf-8?q?caf=C3=A9?= =?iso-8859-1?b?6Q==?=\r\n and more\r\n",
-    "Date: Fri, 21 Nov 1997 09(comment):55:06 -0600\r\n",
-    "To: A Group:Ed Jones <joe@where.test>,\"J \\\" D\" <@a,@b:jdoe@one.test>;, (c) pete@silly.test\r\n",
-    "Content-Type: text/plain; charset*0*=us-ascii'en'a%20b; charset*1=c; name=\"a\\\"b\"\r\n",
-    "Content-Disposition: attachment; filename*=utf-8''..%2F..%2Fetc%2Fpasswd\r\n",
-    "References: <1@a> <2@b>\r\n\t<3@c>\r\n",
+/// A field, and the target that its value is for.
+const FIELDS: [(&str, &str); 6] = [
+    (
+        "mail_words",
+        "Subject: =?utf-8?q?caf=C3=A9?= =?iso-8859-1?b?6Q==?=\r\n and more\r\n",
+    ),
+    (
+        "mail_date",
+        "Date: Fri, 21 Nov 1997 09(comment):55:06 -0600\r\n",
+    ),
+    (
+        "mail_addresses",
+        "To: A Group:Ed Jones <joe@where.test>,\"J \\\" D\" <@a,@b:jdoe@one.test>;, (c) pete@silly.test\r\n",
+    ),
+    (
+        "mail_words",
+        "Content-Type: text/plain; charset*0*=us-ascii'en'a%20b; charset*1=c; name=\"a\\\"b\"\r\n",
+    ),
+    (
+        "mail_words",
+        "Content-Disposition: attachment; filename*=utf-8''..%2F..%2Fetc%2Fpasswd\r\n",
+    ),
+    ("mail_words", "References: <1@a> <2@b>\r\n\t<3@c>\r\n"),
 ];
 
 /// All of them.
@@ -26,21 +42,13 @@ pub(crate) fn seeds() -> Vec<Seed> {
             seeds.push(("mail_message", format!("message-{number}-{choice}"), data));
         }
     }
-    for (number, field) in FIELDS.iter().enumerate() {
+    for (number, (target, field)) in FIELDS.into_iter().enumerate() {
         let (_, value) = field.split_once(": ").unwrap();
         seeds.push((
             "mail_field",
             format!("field-{number}"),
             field.as_bytes().to_vec(),
         ));
-        let target = [
-            "mail_words",
-            "mail_date",
-            "mail_addresses",
-            "mail_words",
-            "mail_words",
-            "mail_words",
-        ][number];
         seeds.push((target, format!("value-{number}"), value.as_bytes().to_vec()));
     }
     seeds.push((
