@@ -1,7 +1,9 @@
 //! Messages of others, with the structure that others see in them.
 
 use crate::{corpus, feed, has_extension, vectors, with_crlf};
-use proto_mail::message::{Encoding, Event, Kind, Limits, OctetsKind, TransferDecoder};
+use proto_mail::message::{
+    Encoding, Event, Kind, Limits, OctetsKind, PartId, TransferDecoder, Tree,
+};
 use std::fs;
 use std::path::PathBuf;
 
@@ -370,4 +372,102 @@ fn without_cr(text: &[u8]) -> Vec<u8> {
         .copied()
         .filter(|octet| *octet != b'\r')
         .collect()
+}
+
+/// Compares an entity and what is inside of it with what MimeKit says: places in the file, octets, lines.
+fn same_as_mimekit(
+    tree: &Tree,
+    id: PartId,
+    at: u64,
+    theirs: &serde_json::Value,
+    wrong: &mut Vec<String>,
+) -> usize {
+    let part = tree.part(id).unwrap();
+    let content = tree.content_type(id);
+    let ours = [
+        (
+            "mimeType",
+            serde_json::json!(format!("{}/{}", content.kind(), content.subtype())),
+        ),
+        ("beginOffset", serde_json::json!(at + part.header().start)),
+        (
+            "headersEndOffset",
+            serde_json::json!(at + part.body().start),
+        ),
+        ("endOffset", serde_json::json!(at + part.body().end)),
+        (
+            "octets",
+            serde_json::json!(part.body().end - part.body().start),
+        ),
+    ];
+    for (name, ours) in ours {
+        let is_same = match (ours.as_str(), theirs[name].as_str()) {
+            (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
+            // Of an entity without a body the blank line is there that of the delimiter.
+            _ if part.body().is_empty() => {
+                let (ours, theirs) = (ours.as_u64().unwrap(), theirs[name].as_u64().unwrap());
+                ours >= theirs && ours - theirs <= 2
+            }
+            _ => ours == theirs[name],
+        };
+        if !is_same {
+            wrong.push(format!("{id:?} {name}: {ours}, expected {}", theirs[name]));
+        }
+    }
+    // A text whose last line has no end has one line more there.
+    if content.kind() == "text" {
+        let (lines, expected) = (part.lines().unwrap(), theirs["lines"].as_u64().unwrap());
+        if !(lines == expected || lines + 1 == expected) {
+            wrong.push(format!("{id:?} lines: {lines}, expected {expected}"));
+        }
+    }
+    let inner = theirs["children"].as_array().cloned().unwrap_or_default();
+    let inner = inner
+        .into_iter()
+        .chain(theirs["message"].get("body").cloned());
+    let children: Vec<PartId> = tree.children(id).collect();
+    let inner: Vec<_> = inner.collect();
+    if children.len() != inner.len() {
+        wrong.push(format!(
+            "{id:?}: {} inside, expected {}",
+            children.len(),
+            inner.len()
+        ));
+    }
+    1 + children
+        .iter()
+        .zip(&inner)
+        .map(|(child, theirs)| same_as_mimekit(tree, *child, at, theirs, wrong))
+        .sum::<usize>()
+}
+
+#[test]
+fn mimekit_finds_every_part_at_the_same_place() {
+    let Some(folder) = vectors("messages/mimekit/mbox") else {
+        return;
+    };
+    let mut checked = 0;
+    for name in ["content-length", "issue1189"] {
+        let file = fs::read(folder.join(format!("{name}.mbox.txt"))).unwrap();
+        for (kind, file) in [("unix", file.clone()), ("dos", with_crlf(&file))] {
+            let offsets = fs::read(folder.join(format!("{name}.{kind}-offsets.json"))).unwrap();
+            let messages: Vec<serde_json::Value> = serde_json::from_slice(&offsets).unwrap();
+            for message in messages {
+                let (begin, end) = (
+                    message["beginOffset"].as_u64().unwrap(),
+                    message["endOffset"].as_u64().unwrap(),
+                );
+                let octets = &file[begin as usize..end as usize];
+                let tree = Tree::parse(octets, Limits::default());
+                let mut wrong = Vec::new();
+                checked += same_as_mimekit(&tree, PartId(0), begin, &message["body"], &mut wrong);
+                assert!(
+                    wrong.is_empty(),
+                    "{name} {kind} at {begin}:\n{}",
+                    wrong.join("\n")
+                );
+            }
+        }
+    }
+    assert!(checked > 20, "{checked} parts were compared");
 }
