@@ -22,6 +22,9 @@ pub enum Service {
     EchoUdp(UdpSocket, (echo::Datagrams, Echo)),
     /// POP3: Bob's two messages.
     Pop3(TcpListener, Make<mail::Pop3>),
+    /// HTTP/2 in cleartext, by prior knowledge: a page at `/`, objects at `/object/OCTETS`.
+    #[cfg(feature = "http2")]
+    Http2(TcpListener, Make<crate::http2::Pages>),
     /// DNS over TCP.
     DnsTcp(TcpListener, Make<DnsTcp>),
     /// DNS over UDP.
@@ -45,6 +48,10 @@ enum Command {
         /// Where DNS listens, over UDP and TCP. Default: a free port of the same address.
         #[arg(long)]
         dns: Option<SocketAddr>,
+        /// Where HTTP/2 listens, in cleartext and by prior knowledge. Default: nowhere.
+        #[cfg(feature = "http2")]
+        #[arg(long)]
+        http2: Option<SocketAddr>,
         /// Where the upper-case echo listens, over UDP and TCP. Default: nowhere.
         #[arg(long)]
         echo: Option<SocketAddr>,
@@ -57,11 +64,21 @@ enum Command {
 ///
 /// When an address cannot be bound. Wrong arguments end the process with status 2.
 pub fn from_arguments() -> Result<Vec<Service>, Box<dyn Error>> {
-    let Command::Serve { address, dns, echo } = Arguments::parse().command;
+    let Command::Serve {
+        address,
+        dns,
+        #[cfg(feature = "http2")]
+        http2,
+        echo,
+    } = Arguments::parse().command;
     let mut services = Vec::new();
     add_pop3(&mut services, address)?;
     let dns = dns.unwrap_or_else(|| SocketAddr::new(address.ip(), 0));
     add_dns(&mut services, dns)?;
+    #[cfg(feature = "http2")]
+    if let Some(http2) = http2 {
+        add_http2(&mut services, http2)?;
+    }
     if let Some(echo) = echo {
         add_echo(&mut services, echo)?;
     }
@@ -75,6 +92,23 @@ fn add_pop3(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<
     mail::add_alice(&store);
     let make = move |now| (mail::session(now, &config), mail::Pop3::new(&store));
     services.push(Service::Pop3(listener, Box::new(make)));
+    Ok(())
+}
+
+#[cfg(feature = "http2")]
+fn add_http2(services: &mut Vec<Service>, address: SocketAddr) -> Result<(), Box<dyn Error>> {
+    use crate::http2::{Pages, Site};
+    let listener = TcpListener::bind(address)?;
+    cli::listening("h2", listener.local_addr()?);
+    let site = Arc::new(Site::default());
+    let config = Arc::new(proto_http2::Config::default());
+    let limits = Arc::new(proto_http2::Limits::default());
+    let make = move |now| {
+        let machine =
+            proto_http2::Connection::server(now, Arc::clone(&config), Arc::clone(&limits));
+        (machine, Pages::new(&site))
+    };
+    services.push(Service::Http2(listener, Box::new(make)));
     Ok(())
 }
 

@@ -142,6 +142,73 @@ fn python_reads_from_our_server() {
     assert_eq!(told.trim(), format!("HTTP/2 200 {}", PAGE.len()));
 }
 
+/// h2 for Python is a Sans-I/O machine too: it checks what we send more strictly than most.
+#[test]
+fn pythons_h2_talks_to_both_our_sides() {
+    let Some(python) = find_peer("python/bin/python3") else {
+        skip!("Python with h2")
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/h2_session.py");
+    let server = serve(&[]);
+    let port = server.address("h2c").port().to_string();
+    let told = run_ok(Command::new(&python).args([script, "CLIENT", &port]));
+    let expected = format!("200 300000 200 received 10000 octets 200 {}", PAGE.len());
+    assert_eq!(told.trim(), expected);
+
+    let port = free_port();
+    let mut command = Command::new(&python);
+    let mut process = Process::start(command.args([script, "SERVER", &port.to_string()]));
+    let address = ([127, 0, 0, 1], port).into();
+    wait_for(&mut process, address);
+    let body = format!("python says /a{}", ".".repeat(100_000));
+    assert_eq!(get(&[&format!("http://{address}/a")]), body);
+}
+
+/// nghttpx in front of our server: a proxy, which speaks HTTP/2 to both sides.
+#[test]
+fn nghttpx_stands_before_our_server() {
+    let (Some(nghttpx), Some(curl)) = (find("nghttpx"), find("curl")) else {
+        skip!("nghttpx and curl")
+    };
+    let server = serve(&[]);
+    let folder = tempdir().expect("a folder");
+    let configuration = folder.path().join("nghttpx.conf");
+    std::fs::write(&configuration, "").expect("a file");
+    let behind = server.address("h2c");
+    let port = free_port();
+    let mut command = Command::new(nghttpx);
+    command.arg(format!("--conf={}", configuration.display()));
+    command.arg(format!("--frontend=127.0.0.1,{port};no-tls"));
+    command.arg(format!("--backend=127.0.0.1,{};;proto=h2", behind.port()));
+    command.args(["--workers=1", "--errorlog-file=/dev/null"]);
+    let mut process = Process::start(&mut command);
+    let address: std::net::SocketAddr = ([127, 0, 0, 1], port).into();
+    wait_for(&mut process, address);
+    // Through it with a client of others, and with ours.
+    let url = format!("http://{address}");
+    for (version, path, octets) in [
+        ("--http2-prior-knowledge", "/object/200000", 200_000),
+        ("--http1.1", "/", PAGE.len()),
+    ] {
+        let get = ["-sS", "-m", "20", version];
+        let output = run_ok(Command::new(&curl).args(get).arg(format!("{url}{path}")));
+        assert_eq!(output.len(), octets, "{version} {path}");
+    }
+    let post = ["-sS", "-m", "20", "--http2-prior-knowledge", "-d", "a=b"];
+    let told = run_ok(Command::new(&curl).args(post).arg(format!("{url}/")));
+    assert_eq!(told, "received 3 octets\n");
+    assert_eq!(
+        get(&[&format!("{url}/"), &format!("{url}/object/10")]),
+        PAGE.to_owned() + "oooooooooo"
+    );
+    // A proxy gives the same connection to many clients.
+    if let Some(h2load) = find("h2load") {
+        let load = ["-n", "1000", "-c", "4", "-m", "20", "-t", "1"];
+        let told = run_ok(Command::new(h2load).args(load).arg(format!("{url}/")));
+        assert!(told.contains("1000 succeeded, 0 failed"), "{told}");
+    }
+}
+
 #[test]
 fn our_client_reads_from_nghttpd() {
     let Some(nghttpd) = find("nghttpd") else {

@@ -58,6 +58,38 @@ fn the_echo_answers_over_tcp_and_udp() {
     }
 }
 
+#[cfg(feature = "http2")]
+#[test]
+fn http2_is_served_without_tokio() {
+    use examples::http2::PAGE;
+    let (curl, h2load) = (find("curl"), find("h2load"));
+    for program in LOOPS {
+        let arguments = ["serve", "127.0.0.1:0", "--http2", "127.0.0.1:0"];
+        let server = OurServer::start(Command::new(program).args(arguments), 3);
+        let url = format!("http://{}", server.address("h2"));
+        match &curl {
+            Some(curl) => {
+                let get = ["-sS", "--http2-prior-knowledge", "-m", "20"];
+                for (path, octets) in [("/object/300000", 300_000), ("/", PAGE.len())] {
+                    let url = format!("{url}{path}");
+                    let output = run_ok(Command::new(curl).args(get).arg(url));
+                    assert_eq!(output.len(), octets, "{program} {path}");
+                }
+            }
+            None => skip!("curl"),
+        }
+        match &h2load {
+            Some(h2load) => {
+                let load = ["-n", "200", "-c", "4", "-m", "10"];
+                let url = format!("{url}/object/20000");
+                let output = run_ok(Command::new(h2load).args(load).arg(url));
+                assert!(output.contains("200 succeeded, 0 failed"), "{output}");
+            }
+            None => skip!("h2load"),
+        }
+    }
+}
+
 #[test]
 fn r4_a_client_that_writes_much_before_it_reads_gets_everything() {
     const LINES: usize = 20_000;

@@ -83,6 +83,7 @@
 //! | feature | default | |
 //! |---|---|---|
 //! | `std` | yes | the `std` features of the dependencies; this crate needs `core` and `alloc` only |
+//! | `http` | no | [`Fields`] from and to `Request`, `Response` and `HeaderMap` of the crate `http`; needs `std` |
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -96,6 +97,8 @@ mod event;
 mod fields;
 pub mod flow;
 pub mod hpack;
+#[cfg(feature = "http")]
+mod http;
 mod limits;
 mod num;
 pub mod priority;

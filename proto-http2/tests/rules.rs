@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use common::{Wire, get};
 use core::time::Duration;
 use netio::sim::kit::{Log, Sent, Step, StreamKit, StreamScenario};
-use proto_http2::wire::{Frame, FrameType, HEADER_LEN, PREFACE, RawFrame};
+use proto_http2::wire::{ErrorCode, Frame, FrameType, HEADER_LEN, PREFACE, RawFrame};
 use proto_http2::{
     Config, Connection, Error, Event, Fields, Limits, Stats, StreamId, TlsInfo, Transmit,
 };
@@ -273,6 +273,173 @@ rules! {
     r7_budget_client: Client.r7_budget;
     r13_any_split_client: Client.r13_any_split;
     nonsense_client: Client.nonsense;
+}
+
+/// An error on the connection ends it, after every event that came before, with its GOAWAY.
+#[test]
+fn r5_errors() {
+    let farewell = |last_stream| {
+        let mut wire = BytesMut::new();
+        Frame::GoAway {
+            last_stream,
+            code: ErrorCode::PROTOCOL_ERROR,
+            debug: b"",
+        }
+        .encode(&mut wire);
+        wire
+    };
+    let zero = Wire::new().frame(Frame::WindowUpdate {
+        stream: 0,
+        increment: 0,
+    });
+    let zero = zero.bytes();
+    let good = Server::new().wire.len();
+    let server = || {
+        let mut server = Server::new();
+        server.wire = [&server.wire[..], &zero].concat().into();
+        server
+    };
+    StreamKit::new(server)
+        .rounds(60)
+        .r5_errors(good + zero.len() - 1, &farewell(7));
+    let good = Client::new().wire.len();
+    let client = || {
+        let mut client = Client::new();
+        client.wire = [&client.wire[..], &zero].concat().into();
+        client
+    };
+    StreamKit::new(client)
+        .rounds(60)
+        .r5_errors(good + zero.len() - 1, &farewell(0));
+}
+
+/// Whatever a peer sends in bodies, with padding, on streams that are reset or over, with credit
+/// given back by itself or by hand: what was received is released, and the peer's windows are never
+/// larger than announced.
+#[test]
+fn all_credit_returns() {
+    use proptest::prelude::*;
+    #[derive(Clone, Debug)]
+    enum Act {
+        Open(bool),
+        Data(u32, usize, Option<u8>, bool),
+        Reset(u32),
+        ResetByUs(u32),
+        Respond(u32),
+        Release(u32, u32),
+    }
+    let stream = 0..6u32;
+    let act = prop_oneof![
+        3 => any::<bool>().prop_map(Act::Open),
+        8 => (stream.clone(), 0..3000usize, prop::option::of(any::<u8>()), prop::bool::weighted(0.1))
+            .prop_map(|(stream, len, padding, end)| Act::Data(stream, len, padding, end)),
+        1 => stream.clone().prop_map(Act::Reset),
+        1 => stream.clone().prop_map(Act::ResetByUs),
+        1 => stream.clone().prop_map(Act::Respond),
+        2 => (stream, 0..5000u32).prop_map(|(stream, octets)| Act::Release(stream, octets)),
+    ];
+    let acts = prop::collection::vec(act, 1..120);
+    let run = |auto: bool, acts: Vec<Act>| {
+        let mut config = Config::default();
+        config.auto_credit = auto;
+        config.stream_window = 20_000;
+        config.connection_window = 70_000;
+        let machine = Connection::server(common::T0, config, Limits::trusted());
+        let mut driven = common::Driven::over(machine);
+        let ack = Frame::Settings {
+            ack: true,
+            payload: b"",
+        };
+        driven.feed(Wire::client().frame(ack).bytes());
+        let (mut wire, mut opened, mut held) = (Wire::new(), Vec::new(), BTreeMap::new());
+        let (mut sent, mut credited, mut window) = (0i64, 0i64, 0i64);
+        for act in acts {
+            let id = |index: u32| index * 2 + 1;
+            match act {
+                Act::Open(with_length) => {
+                    let index = opened.len() as u32;
+                    let mut fields = Fields::request("POST", "http", "a", "/");
+                    if with_length {
+                        fields.push("content-length", "2500");
+                    }
+                    wire = wire.headers(id(index), &fields, false);
+                    opened.push(index);
+                }
+                Act::Data(index, len, padding, end_stream) => {
+                    let total = i64::try_from(len).unwrap()
+                        + padding.map_or(0, |padding| i64::from(padding) + 1);
+                    if index as usize >= opened.len() || total > window.max(65_535) {
+                        continue;
+                    }
+                    sent += total;
+                    let frame = Frame::Data {
+                        stream: id(index),
+                        data: &vec![0; len],
+                        end_stream,
+                        padding,
+                    };
+                    wire = wire.frame(frame);
+                }
+                Act::Reset(index) if (index as usize) < opened.len() => {
+                    wire = wire.reset(id(index))
+                }
+                Act::ResetByUs(index) => {
+                    if let Some(id) = held.get(&index) {
+                        let _ = driven.machine.reset(*id, ErrorCode::CANCEL);
+                    }
+                }
+                Act::Respond(index) => {
+                    if let Some(id) = held.get(&index) {
+                        let _ = driven.machine.respond(*id, &Fields::response(200), true);
+                    }
+                }
+                Act::Release(index, octets) => {
+                    if let Some(id) = held.get(&index) {
+                        let _ = driven.machine.release(*id, octets);
+                    }
+                }
+                Act::Reset(_) => {}
+            }
+            driven.feed(wire.octets.split());
+            for event in driven.events.drain(..) {
+                if let Event::Headers { id, .. } = event {
+                    held.insert(id.number() / 2, id);
+                }
+            }
+            driven.drain();
+            for frame in driven.sent.drain(..) {
+                if let Ok(Frame::WindowUpdate {
+                    stream: 0,
+                    increment,
+                }) = frame.frame()
+                {
+                    credited += i64::from(increment);
+                }
+            }
+            window = 65_535 + credited - sent;
+            if driven.error.is_some() {
+                return Ok(());
+            }
+            let stats = driven.machine.stats();
+            prop_assert_eq!(i64::try_from(stats.flow_received).unwrap(), sent);
+            prop_assert!(stats.flow_released <= stats.flow_received);
+            prop_assert!(window <= 70_000, "a window of {}", window);
+            if auto {
+                prop_assert_eq!(stats.flow_released, stats.flow_received);
+            }
+        }
+        // Whatever is still held comes back with the streams.
+        for id in held.values() {
+            let _ = driven.machine.reset(*id, ErrorCode::CANCEL);
+        }
+        let stats = driven.machine.stats();
+        prop_assert_eq!(stats.flow_released, stats.flow_received);
+        Ok(())
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(200));
+    runner
+        .run(&(any::<bool>(), acts), |(auto, acts)| run(auto, acts))
+        .unwrap();
 }
 
 #[test]

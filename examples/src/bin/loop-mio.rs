@@ -36,6 +36,8 @@ fn run(services: Vec<Service>) -> Result<(), Box<dyn Error>> {
     for service in services {
         match service {
             Service::EchoTcp(listener, make) => tasks.listen(listener, make)?,
+            #[cfg(feature = "http2")]
+            Service::Http2(listener, make) => tasks.listen(listener, make)?,
             Service::Pop3(listener, make) => tasks.listen(listener, make)?,
             Service::DnsTcp(listener, make) => tasks.listen(listener, make)?,
             Service::EchoUdp(socket, (machine, app)) => tasks.bind(socket, machine, app)?,

@@ -31,6 +31,8 @@ fn run(services: Vec<Service>) -> Result<(), Box<dyn Error>> {
         .map(|service| {
             thread::spawn(move || match service {
                 Service::EchoTcp(listener, make) => accept(&listener, &make),
+                #[cfg(feature = "http2")]
+                Service::Http2(listener, make) => accept(&listener, &make),
                 Service::Pop3(listener, make) => accept(&listener, &make),
                 Service::DnsTcp(listener, make) => accept(&listener, &make),
                 Service::EchoUdp(socket, (machine, app)) => run_datagram(machine, app, &socket),

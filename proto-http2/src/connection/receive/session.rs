@@ -137,15 +137,34 @@ impl Connection {
         let old = core::mem::replace(&mut self.local, new);
         let delta =
             i64::from(new.initial_window_size).saturating_sub(i64::from(old.initial_window_size));
-        for stream in self.streams.iter_mut() {
-            stream.receive.shift(delta);
-        }
         // Not before: what is credited until then would come on top of what the peer adds now.
         if delta != 0 {
             self.stream_target = new.initial_window_size;
+            self.shift_receive_windows(delta);
         }
         self.decoder.set_max_size(new.header_table_size);
         self.events.push_back(Event::SettingsAcknowledged);
+    }
+
+    /// The peer has moved its windows. What is below zero now gets credit here, because no DATA will
+    /// come that could bring it.
+    fn shift_receive_windows(&mut self, delta: i64) {
+        let target = self.stream_target;
+        for id in self.streams.ids() {
+            let Some(stream) = self.streams.get_mut(id) else {
+                continue;
+            };
+            stream.receive.shift(delta);
+            if stream.remote == Half::Ended {
+                continue;
+            }
+            if let Some(increment) = stream.receive.update(target) {
+                self.put_reply(Frame::WindowUpdate {
+                    stream: id,
+                    increment,
+                });
+            }
+        }
     }
 
     pub(super) fn receive_goaway(&mut self, last: u32, code: ErrorCode, debug: &[u8]) {
