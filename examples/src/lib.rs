@@ -17,6 +17,8 @@ pub mod hol;
 pub mod http2;
 #[cfg(feature = "mail")]
 pub mod mail;
+#[cfg(all(feature = "dns", feature = "mail"))]
+pub mod mail_sim;
 #[cfg(feature = "mail")]
 pub mod maildir;
 #[cfg(feature = "mail")]

@@ -608,3 +608,38 @@ fn mail_serve_relays_for_its_users_retries_and_tells_them_what_failed() {
     );
     assert!(told.contains("Status: 5.1.1\r\n"), "{told}");
 }
+
+#[test]
+fn sim_mail_tells_the_whole_story_and_the_same_one_each_time() {
+    let folder = tempdir().expect("a folder");
+    let tell = |seed: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sim-mail"));
+        run_ok(command.args(["--seed", seed, "--out"]).arg(folder.path()))
+    };
+    let story = tell("1");
+    assert_eq!(story, tell("1"));
+    assert_ne!(story, tell("2"), "another seed, other spelling in the DNS");
+    let mut rest = story.as_str();
+    for line in [
+        "alice -> crepes.fr: MAIL FROM:<alice@crepes.fr>",
+        "crepes.fr -> alice: 250 2.0.0 Message accepted for delivery",
+        "MX\t10 mx1.hamburger.edu.",
+        "A\t10.0.2.25",
+        "hamburger.edu -> crepes.fr: 220 hamburger.edu",
+        "crepes.fr -> hamburger.edu: How about pickles?",
+        "hamburger.edu -> crepes.fr: 250 2.0.0 Message accepted for delivery",
+        "crepes.fr -> hamburger.edu: QUIT",
+        "bob -> hamburger.edu (POP3): PASS hungry",
+        "hamburger.edu (POP3) -> bob: How about pickles?",
+        "Bob has read 135 octets",
+    ] {
+        let at = rest
+            .find(line)
+            .unwrap_or_else(|| panic!("{line} in {rest}"));
+        rest = &rest[at..];
+    }
+    let csv = fs::read_to_string(folder.path().join("mail.csv")).expect("a table");
+    assert!(csv.lines().count() > 80);
+    let svg = fs::read_to_string(folder.path().join("mail.svg")).expect("a drawing");
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+}

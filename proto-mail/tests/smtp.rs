@@ -859,3 +859,32 @@ fn chunking_never_matters() {
         assert_eq!(server.error, whole.error, "{cut}");
     }
 }
+
+#[test]
+fn row_15_chunks_without_a_message_are_counted_and_end_the_session() {
+    let mut limits = server::Limits::default();
+    limits.max_bad_commands = 5;
+    let mut server = Server::new(server::Config::default(), limits);
+    server.feed("EHLO x\r\n");
+    server.said();
+    for _ in 0..10 {
+        server.feed("BDAT 3\r\nabc");
+    }
+    assert_eq!(server.codes(), ["503", "503", "503", "503", "421"]);
+    let error = server::Error::TooManyBadCommands { limit: 5 };
+    assert_eq!(server.error, Some(error));
+}
+
+#[test]
+fn a_literal_of_no_known_kind_cannot_hold_what_ends_a_path() {
+    for bad in ["a@[x:200>:y]", "a@[x:<y]", "a@[x:\"y]"] {
+        assert!(bad.parse::<Mailbox>().is_err(), "{bad}");
+    }
+    assert!("a@[x:y]".parse::<Mailbox>().is_ok());
+}
+
+#[test]
+fn a_parameter_that_cannot_be_written_is_not_read() {
+    assert!(Command::parse(b"RCPT TO:<a@b> RRVS=1\x0f", false).is_err());
+    assert!(Command::parse(b"RCPT TO:<a@b> RRVS=2014-04-03T23:01:00Z", false).is_ok());
+}

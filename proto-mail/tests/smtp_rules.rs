@@ -211,6 +211,8 @@ fn r8_server_nothing_injected_survives_starttls() {
 
 struct ClientScenario {
     tls: bool,
+    /// The server does not keep to the protocol.
+    is_broken: bool,
     open: BTreeSet<client::CommandId>,
     body: Option<(client::CommandId, Bytes)>,
     fault: Option<&'static str>,
@@ -220,6 +222,7 @@ impl ClientScenario {
     fn new(tls: bool) -> Self {
         Self {
             tls,
+            is_broken: false,
             open: BTreeSet::new(),
             body: None,
             fault: None,
@@ -250,6 +253,9 @@ impl StreamScenario for ClientScenario {
     }
 
     fn script(&self) -> Vec<Step> {
+        if self.is_broken {
+            return vec![Step::feed("220 x\r\nwhat?\r\n250 x\r\n"), Step::Eof];
+        }
         let mut script = vec![
             Step::feed("220 x\r\n"),
             Step::Await(b"EHLO localhost\r\n".to_vec().into()),
@@ -349,4 +355,85 @@ netio::kit_rules! {
 #[test]
 fn r8_client_nothing_injected_survives_starttls() {
     client_kit(&true).r8_upgrade(b"250 injected\r\n");
+}
+
+/// A client with many messages for many recipients, all queued at once; the server has little room
+/// for its answers.
+struct FloodClient(ClientScenario);
+
+const FLOOD: usize = 20;
+
+impl StreamScenario for FloodClient {
+    type Machine = client::Session;
+
+    fn machine(&self, now: Duration) -> client::Session {
+        let mut config = client::Config::default();
+        config.starttls = client::StartTls::Off;
+        let mut limits = client::Limits::default();
+        limits.max_queued_output = 256;
+        client::Session::new(now, config, limits)
+    }
+
+    fn start(&mut self, machine: &mut client::Session, _: Duration) {
+        for _ in 0..FLOOD {
+            let from: Mailbox = "a@b".parse().unwrap();
+            let mut envelope = client::Envelope::new(from);
+            for _ in 0..50 {
+                envelope = envelope.to("c@d".parse().unwrap());
+            }
+            self.0.open.insert(machine.send(envelope).unwrap());
+        }
+        self.0.open.insert(machine.quit().unwrap());
+    }
+
+    fn script(&self) -> Vec<Step> {
+        Vec::new()
+    }
+
+    fn on_event(
+        &mut self,
+        machine: &mut client::Session,
+        now: Duration,
+        event: client::Event,
+        log: &mut Log,
+    ) {
+        self.0.on_event(machine, now, event, log);
+    }
+
+    fn answer(&mut self, machine: &mut client::Session, now: Duration) -> bool {
+        self.0.answer(machine, now)
+    }
+
+    fn is_peer_closed(&self, event: &client::Event) -> bool {
+        self.0.is_peer_closed(event)
+    }
+
+    fn completed(&self) -> Result<(), String> {
+        self.0.completed()
+    }
+
+    fn invariant(&self) -> Result<(), String> {
+        self.0.invariant()
+    }
+}
+
+#[test]
+fn r4_two_flooding_sides_come_to_their_end() {
+    let server = || {
+        let mut case = case(server::Config::default(), Vec::new(), FLOOD);
+        case.config.starttls = false;
+        case.limits.max_queued_output = 64;
+        ServerScenario::new(&case)
+    };
+    let client = || FloodClient(ClientScenario::new(false));
+    netio::sim::kit::r4_flood(client, server, &[1, 100, 4096]);
+}
+
+#[test]
+fn r5_client_errors_come_once_and_last() {
+    let broken = || ClientScenario {
+        is_broken: true,
+        ..ClientScenario::new(false)
+    };
+    StreamKit::new(broken).r5_errors(7, b"");
 }

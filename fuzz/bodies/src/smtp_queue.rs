@@ -64,6 +64,8 @@ impl World {
         }
         let mut config = Config::default();
         config.client = client.into();
+        config.expiry = Duration::from_secs(3600);
+        config.warn_after = Some(Duration::from_secs(600));
         let mut limits = Limits::default();
         limits.max_connections = 1 + usize::from(steer >> 1 & 3);
         limits.max_recipients_at_once = 1 + usize::from(steer >> 3 & 1);

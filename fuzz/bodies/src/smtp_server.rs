@@ -104,8 +104,6 @@ struct Server {
     open: Option<Question>,
     /// A sender was accepted: octets and recipients so far.
     message: Option<(Vec<u8>, u32)>,
-    /// All octets of it have come.
-    at_end: bool,
     peer_closed: bool,
 }
 
@@ -137,15 +135,14 @@ impl Server {
                 *recipients += 1;
             }),
             Question::Message(ask, _) if is_no => {
-                self.message = None;
-                self.at_end = false;
-                machine.reject(ask, &no)
+                machine.reject(ask, &no).map(|()| self.message = None)
             }
             Question::Message(ask, recipients) => {
-                self.message = None;
-                self.at_end = false;
                 let replies = vec![Reply::ok("taken"); recipients as usize];
-                machine.answer_each(ask, &replies[..usize::from(choice) % (replies.len() + 1)])
+                let replies = &replies[..usize::from(choice) % (replies.len() + 1)];
+                machine
+                    .answer_each(ask, replies)
+                    .map(|()| self.message = None)
             }
             Question::Verify(ask) if is_no => machine.reject(ask, &no),
             Question::Verify(ask) => machine.answer(ask, &Reply::ok("<bob@x>")),
@@ -190,12 +187,10 @@ impl StreamApp for Server {
                 let (_, accepted) = self.message.as_ref().expect("a message");
                 assert_eq!(*accepted, recipients);
                 assert!(recipients > 0);
-                self.at_end = true;
                 self.ask(Question::Message(ask, recipients));
             }
             Event::Aborted { .. } => {
                 assert!(self.message.take().is_some(), "nothing to abort");
-                self.at_end = false;
                 self.open = None;
             }
             Event::Verify { ask, .. } => self.ask(Question::Verify(ask)),

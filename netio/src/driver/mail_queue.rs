@@ -4,16 +4,13 @@
 use super::clock::{Clock, Timer};
 use super::stream::{Options, Stream};
 use super::transport::Transport;
-use crate::shape::{StreamMachine, StreamTransmit, TlsInfo};
-use bytes::BytesMut;
-use core::convert::Infallible;
+use crate::mail::QueueConnection;
 use core::fmt;
 use core::future::Future;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use proto_mail::Transmit;
 use proto_mail::smtp::queue::{Action, ConnectionId, Event, Queue};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,7 +59,7 @@ pub struct MailQueue<T> {
 
 enum Connection<T> {
     Connecting(Connecting<T>),
-    Open(Box<Stream<Side, T>>),
+    Open(Box<Stream<QueueConnection, T>>),
 }
 
 impl<T> fmt::Debug for MailQueue<T> {
@@ -77,30 +74,25 @@ impl<T> fmt::Debug for MailQueue<T> {
 /// A way to the queue for any task: each call wakes the driver.
 #[derive(Clone, Debug)]
 pub struct MailQueueHandle {
-    shared: Arc<Mutex<Shared>>,
-    clock: Clock,
-}
-
-#[derive(Debug)]
-struct Shared {
-    queue: Queue,
+    queue: Arc<Mutex<Queue>>,
     /// Whoever waits in [`MailQueue::next`].
-    waker: Option<Waker>,
+    waker: Arc<Mutex<Option<Waker>>>,
+    clock: Clock,
 }
 
 impl MailQueueHandle {
     /// Tells the queue something, or asks it. The second argument is what time it is.
     pub fn with<R>(&self, tell: impl FnOnce(&mut Queue, Duration) -> R) -> R {
-        let mut shared = self.lock();
-        let result = tell(&mut shared.queue, self.clock.now());
-        if let Some(waker) = shared.waker.take() {
-            waker.wake();
+        let result = tell(&mut self.lock(), self.clock.now());
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = &*waker {
+            waker.wake_by_ref();
         }
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,10 +104,10 @@ impl<T: Transport> MailQueue<T> {
         clock: Clock,
         connect: impl FnMut(SocketAddr, &str) -> Connecting<T> + Send + 'static,
     ) -> Self {
-        let waker = None;
         Self {
             handle: MailQueueHandle {
-                shared: Arc::new(Mutex::new(Shared { queue, waker })),
+                queue: Arc::new(Mutex::new(queue)),
+                waker: Arc::default(),
                 clock,
             },
             connect: Box::new(connect),
@@ -143,16 +135,21 @@ impl<T: Transport> MailQueue<T> {
 
     /// As [`next`](Self::next), for futures written by hand.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Wish> {
-        self.handle.lock().waker = Some(cx.waker().clone());
+        let waker = Some(cx.waker().clone());
+        *self
+            .handle
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = waker;
         loop {
             self.poll_connections(cx);
-            let (clock, mut shared) = (self.handle.clock, self.handle.lock());
-            if let Some(event) = shared.queue.poll_event() {
+            let (clock, mut queue) = (self.handle.clock, self.handle.lock());
+            if let Some(event) = queue.poll_event() {
                 return Poll::Ready(Wish::Event(event));
             }
-            let action = shared.queue.poll_action(clock.now());
-            let deadline = shared.queue.poll_timeout();
-            drop(shared);
+            let action = queue.poll_action(clock.now());
+            let deadline = queue.poll_timeout();
+            drop(queue);
             match action {
                 Some(Action::Connect { id, to, host }) => {
                     let connecting = (self.connect)(to, &host);
@@ -165,7 +162,7 @@ impl<T: Transport> MailQueue<T> {
                     if self.timer.poll(cx, clock, deadline).is_pending() {
                         return Poll::Pending;
                     }
-                    self.handle.lock().queue.handle_timeout(clock.now());
+                    self.handle.lock().handle_timeout(clock.now());
                 }
             }
         }
@@ -179,15 +176,12 @@ impl<T: Transport> MailQueue<T> {
                 match connecting.as_mut().poll(cx) {
                     Poll::Pending => return true,
                     Poll::Ready(Err(_)) => {
-                        handle.lock().queue.handle_disconnect(clock.now(), *id);
+                        handle.lock().handle_disconnect(clock.now(), *id);
                         return false;
                     }
                     Poll::Ready(Ok(io)) => {
-                        handle.lock().queue.handle_connected(clock.now(), *id);
-                        let side = Side {
-                            shared: Arc::clone(&handle.shared),
-                            id: *id,
-                        };
+                        handle.lock().handle_connected(clock.now(), *id);
+                        let side = QueueConnection::new(Arc::clone(&handle.queue), *id);
                         let stream = Stream::with_options(side, io, clock, Options::default());
                         *connection = Connection::Open(Box::new(stream));
                     }
@@ -203,80 +197,5 @@ impl<T: Transport> MailQueue<T> {
                 Poll::Ready(Ok(Some(never))) => match never {},
             }
         });
-    }
-}
-
-/// One connection of the queue, as a machine of its own.
-struct Side {
-    shared: Arc<Mutex<Shared>>,
-    id: ConnectionId,
-}
-
-impl Side {
-    fn with<R>(&self, tell: impl FnOnce(&mut Queue, ConnectionId) -> R) -> R {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(&mut shared.queue, self.id)
-    }
-}
-
-impl fmt::Debug for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.id.fmt(f)
-    }
-}
-
-impl StreamMachine for Side {
-    type Event = Infallible;
-    type Error = Infallible;
-
-    fn poll_event(
-        &mut self,
-        now: Duration,
-        input: &mut BytesMut,
-    ) -> Result<Option<Infallible>, Infallible> {
-        self.with(|queue, id| queue.recv(now, id, input));
-        Ok(None)
-    }
-
-    fn poll_transmit(&mut self, now: Duration, budget: usize) -> Option<StreamTransmit> {
-        let step = self.with(|queue, id| queue.poll_transmit(now, id, budget))?;
-        Some(match step {
-            Transmit::Data(data) => StreamTransmit::Data(data),
-            Transmit::StartTls => StreamTransmit::StartTls,
-            Transmit::Shutdown => StreamTransmit::Shutdown,
-        })
-    }
-
-    fn poll_timeout(&self) -> Option<Duration> {
-        self.with(|queue, id| queue.connection_timeout(id))
-    }
-
-    fn handle_timeout(&mut self, now: Duration) {
-        self.with(|queue, id| queue.handle_connection_timeout(now, id));
-    }
-
-    fn handle_eof(&mut self, now: Duration) {
-        self.with(|queue, id| queue.handle_eof(now, id));
-    }
-
-    fn handle_disconnect(&mut self, now: Duration) {
-        self.with(|queue, id| queue.handle_disconnect(now, id));
-    }
-
-    fn handle_tls_established(&mut self, now: Duration, tls: TlsInfo) {
-        let tls = crate::mail::tls_info(tls);
-        self.with(|queue, id| queue.handle_tls_established(now, id, tls));
-    }
-
-    fn close(&mut self) {
-        self.with(|queue, id| queue.close(id));
-    }
-
-    fn wants_read(&self) -> bool {
-        self.with(|queue, id| queue.wants_read(id))
-    }
-
-    fn is_closed(&self) -> bool {
-        self.with(|queue, id| queue.is_closed(id))
     }
 }

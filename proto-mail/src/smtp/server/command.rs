@@ -334,9 +334,12 @@ impl Session {
         }
         if !self.transaction.has_sender {
             // RFC 3030 section 2: the octets are read and 503 is the answer.
-            self.stats.bad_commands = self.stats.bad_commands.saturating_add(1);
             fault = Some(Event::Fault(Fault::OutOfState));
             self.transaction = Transaction::default();
+            if let Some(limit) = self.count_bad() {
+                self.fail(Error::TooManyBadCommands { limit }, &mut BytesMut::new());
+                return fault;
+            }
         } else {
             self.transaction.chunked = true;
             let total = self.transaction.octets.saturating_add(size);

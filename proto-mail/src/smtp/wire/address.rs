@@ -397,9 +397,10 @@ fn literal(inner: &[u8]) -> Option<DomainKind> {
         && tag
             .bytes()
             .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+    // Angle brackets and quotes, which the grammar allows, would move the end of the path.
     let is_content = !rest.is_empty()
         && rest
             .bytes()
-            .all(|octet| matches!(octet, b'!'..=b'Z' | b'^'..=b'~'));
+            .all(|octet| matches!(octet, b'!' | b'#'..=b';' | b'=' | b'?'..=b'Z' | b'^'..=b'~'));
     (is_tag && is_content).then_some(DomainKind::General)
 }

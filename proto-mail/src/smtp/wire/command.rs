@@ -118,7 +118,9 @@ pub enum CommandFault {
 }
 
 impl CommandFault {
-    pub(crate) fn at(self, offset: usize) -> CommandError {
+    /// The error at a place of the line.
+    #[must_use]
+    pub fn at(self, offset: usize) -> CommandError {
         CommandError {
             fault: self,
             offset,

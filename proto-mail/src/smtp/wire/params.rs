@@ -367,7 +367,9 @@ impl RcptParams {
                 let orcpt = OriginalRecipient::new(address_type, &address).ok()?;
                 once(&mut self.orcpt, orcpt)
             }
-            (b"RRVS", Some(value)) if !value.is_empty() => {
+            (b"RRVS", Some(value))
+                if !value.is_empty() && value.iter().all(|&octet| is_value(octet)) =>
+            {
                 once(&mut self.rrvs, Bytes::copy_from_slice(value))
             }
             (b"NOTIFY" | b"ORCPT" | b"RRVS", _) => None,
