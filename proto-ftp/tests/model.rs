@@ -734,7 +734,7 @@ fn ask_of_ref(event: &Event) -> bool {
 /// How many steps: more where there is time for it.
 fn steps() -> u64 {
     let given = std::env::var("PROTO_FTP_STEPS").ok();
-    given.map_or(4_000_000, |steps| steps.parse().unwrap())
+    given.map_or(2_000_000, |steps| steps.parse().unwrap())
 }
 
 #[test]
