@@ -1,4 +1,4 @@
-//! Trackers over UDP on the virtual network, which loses, doubles and reorders datagrams.
+//! Trackers on the virtual network, which loses, doubles and reorders datagrams, and tears streams.
 
 #![cfg(all(feature = "bittorrent", feature = "sim"))]
 #![allow(
@@ -9,16 +9,19 @@
     reason = "a test fails by panicking"
 )]
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use netio::sim::{DatagramApp, DatagramNode, HostConfig, HostId, Net, NodeId, PathConfig};
+use netio::sim::{
+    DatagramApp, DatagramNode, HostConfig, HostId, Net, NodeId, PathConfig, StreamApp,
+    StreamConfig, StreamNode, StreamServer,
+};
 use proto_bittorrent::Limits;
 use proto_bittorrent::hash::{PeerId, Sha1Hash};
 use proto_bittorrent::tracker::udp::{Client, ClientEvent, Failure, Server, ServerEvent};
 use proto_bittorrent::tracker::{
     Action, Announce, AnnounceEvent, Announcer, AnnouncerConfig, AnnouncerEvent, AttemptId,
-    QueryId, Store, StoreLimits,
+    QueryId, Store, StoreLimits, http,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -267,4 +270,79 @@ fn an_announcer_finds_the_tracker_that_lives_and_keeps_its_interval() {
     // asked first each time, is waited for.
     let rounds = count(AnnounceEvent::None);
     assert!((4..=5).contains(&rounds), "{:?}", node.app().said);
+}
+
+/// A connection of the tracker over HTTP, and who is at its other end.
+struct Serve {
+    store: Shared,
+    ip: IpAddr,
+}
+
+impl StreamApp<http::Server> for Serve {
+    fn on_event(&mut self, now: Duration, machine: &mut http::Server, event: http::ServerEvent) {
+        machine
+            .serve(&mut self.store.borrow_mut(), now, self.ip, event)
+            .unwrap();
+    }
+}
+
+/// What came of an exchange.
+#[derive(Default)]
+struct Exchange(Vec<http::ClientEvent>);
+
+impl StreamApp<http::Client> for Exchange {
+    fn on_event(&mut self, _: Duration, _: &mut http::Client, event: http::ClientEvent) {
+        self.0.push(event);
+    }
+}
+
+#[test]
+fn every_exchange_over_http_comes_to_its_end_over_every_wire() {
+    let mut torn = StreamConfig::torn();
+    torn.loss = 30_000;
+    for (seed, stream) in [(1, StreamConfig::default()), (2, torn.clone()), (3, torn)] {
+        let mut net = Net::new(seed);
+        let mut path = PathConfig::default();
+        path.stream = stream;
+        net.set_default_path(path);
+        let store = Rc::new(RefCell::new(Store::new(StoreLimits::default(), [1; 32])));
+        let ip = IpAddr::from([10, 0, 0, 1]);
+        let here = net.add_host("tracker", &HostConfig::default(), [ip]);
+        let (shared, numbers) = (Rc::clone(&store), Cell::new(0));
+        let accept = move |now, from: SocketAddr, _: [u8; 32]| {
+            numbers.set(numbers.get() + 1);
+            let machine = http::Server::new(now, Limits::default(), numbers.get());
+            let app = Serve {
+                store: Rc::clone(&shared),
+                ip: from.ip(),
+            };
+            (machine, app)
+        };
+        net.add_node(here, "tracker", StreamServer::new(80, accept));
+        let url = "http://10.0.0.1/announce?key=x".parse().unwrap();
+        let add = |number: u8| {
+            let address = IpAddr::from([10, 0, 1, number]);
+            let host = net.add_host(&format!("peer{number}"), &HostConfig::default(), [address]);
+            let announce = Announce::new(torrent(), PeerId([number; 20]), 6881);
+            let machine =
+                http::Client::announce(net.now(), Limits::default(), &url, &announce, None);
+            let to = SocketAddr::new(ip, 80);
+            let node = StreamNode::connect(to, machine, Exchange::default());
+            net.add_node(host, &format!("peer{number}"), node)
+        };
+        let peers: Vec<NodeId> = (0..20).map(add).collect();
+        net.run_until(Duration::from_secs(600)).unwrap();
+        assert_eq!(store.borrow().peers(), 20);
+        let mut told = 0;
+        for peer in peers {
+            let node: &StreamNode<http::Client, Exchange> = net.node(peer).unwrap();
+            match &node.app().0[..] {
+                [http::ClientEvent::Announced(answer)] => told += answer.peers.len(),
+                other => panic!("{other:?}"),
+            }
+            assert!(node.is_done() && !node.has_failed());
+        }
+        // Each is told of those that came before it.
+        assert_eq!(told, 190);
+    }
 }

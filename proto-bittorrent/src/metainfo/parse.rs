@@ -1,7 +1,7 @@
 //! From a document to a torrent.
 
 use super::files::{Attributes, FileEntry};
-use super::path::{SafePath, Unique};
+use super::path::{self, SafePath, Unique};
 use super::{Limits, MAX_V2_FILE_LEN, Metainfo, MetainfoError, layers};
 use crate::bencode::{self, Doc, Entries, Kind, Mode, Value};
 use crate::hash::{Sha1Hash, Sha256Hash};
@@ -117,7 +117,6 @@ fn info_dictionary(
         limits,
         is_hybrid: is_v2 && has_v1,
         is_single: is_single_file,
-        unique: Unique::default(),
         files: Vec::new(),
         raw_paths: Vec::new(),
         at: 0,
@@ -130,6 +129,7 @@ fn info_dictionary(
     } else {
         builder.v2(&v2_files)?;
     }
+    name_apart(&mut builder.files);
     let (files, layout_len, name) = (builder.files, builder.at, builder.name);
     let total_len = files
         .iter()
@@ -290,6 +290,18 @@ fn tree_file<'a>(path: Vec<&'a [u8]>, value: Value<'a>) -> Result<TreeFile<'a>, 
     })
 }
 
+/// Gives another name to files that would have the same. Padding is never a file: it needs none.
+fn name_apart(files: &mut [FileEntry]) {
+    let is_file = |file: &&FileEntry| !file.attributes.is_pad;
+    if path::are_unique(files.iter().filter(is_file).map(|file| &file.path)) {
+        return;
+    }
+    let mut unique = Unique::default();
+    for file in files.iter_mut().filter(|file| !file.attributes.is_pad) {
+        file.path = unique.insert(&file.path);
+    }
+}
+
 /// Lays out the files one after the other.
 struct Layout<'a> {
     raw_name: &'a [u8],
@@ -297,7 +309,6 @@ struct Layout<'a> {
     name: SafePath,
     piece_len: u64,
     limits: &'a Limits,
-    unique: Unique,
     files: Vec<FileEntry>,
     is_hybrid: bool,
     is_single: bool,
@@ -323,12 +334,6 @@ impl<'a> Layout<'a> {
         if self.at > i64::MAX.unsigned_abs() {
             return Err(MetainfoError::Length);
         }
-        // Padding is never a file: it needs no name of its own. Nor does the only file there is.
-        let path = if attributes.is_pad || self.is_single {
-            path
-        } else {
-            self.unique.insert(path)
-        };
         self.files.push(FileEntry {
             path,
             len,

@@ -1,7 +1,6 @@
 //! File names that are safe to use, whatever a torrent says.
 
 use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -180,39 +179,47 @@ enum Taken {
     Folder,
 }
 
+/// Whether no path is another one, or a folder of another one, when case is ignored; which is how
+/// torrents are. Sorting what tells paths apart is far quicker than to look each of them up.
+pub(super) fn are_unique<'a>(paths: impl Iterator<Item = &'a SafePath>) -> bool {
+    let (mut files, mut folders, mut lower) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut folder, mut folder_key) = ("", 0);
+    for path in paths {
+        let (front, name) = path.0.rsplit_once('/').unwrap_or(("", &path.0));
+        // The next file is often in the same folder.
+        if front != folder {
+            (folder, folder_key) = (front, 0);
+            for component in front.split('/').filter(|component| !component.is_empty()) {
+                folder_key = hash(&mut lower, folder_key, component);
+                folders.push(folder_key);
+            }
+        }
+        files.push(hash(&mut lower, folder_key, name));
+    }
+    files.sort_unstable();
+    folders.sort_unstable();
+    folders.dedup();
+    let is_twice = |pair: &[u64]| matches!(pair, [one, two] if one == two);
+    let is_file = |folder: &u64| files.binary_search(folder).is_ok();
+    !files.windows(2).any(is_twice) && !folders.iter().any(is_file)
+}
+
 /// Makes the paths of one torrent differ, in one pass and in the order of the files.
 #[derive(Default)]
 pub(super) struct Unique {
     /// By the hash of the path without case: what stands there, and the last number that was tried
     /// to give another one of that name a name of its own.
     taken: BTreeMap<u64, (Taken, u32)>,
-    /// The folder of the last path, if it kept its name, and its hash: the next file is often there.
-    folder: String,
-    folder_key: u64,
     lower: Vec<u8>,
 }
 
 impl Unique {
     /// The path, renamed where another file or folder has it already.
-    pub(super) fn insert(&mut self, path: SafePath) -> SafePath {
-        let (folder, name) = path.0.rsplit_once('/').unwrap_or(("", &path.0));
-        if folder == self.folder {
-            let key = hash(&mut self.lower, self.folder_key, name);
-            if let Entry::Vacant(entry) = self.taken.entry(key) {
-                entry.insert((Taken::File, 0));
-                return path;
-            }
-        }
-        self.insert_anywhere(&path)
-    }
-
-    fn insert_anywhere(&mut self, path: &SafePath) -> SafePath {
+    pub(super) fn insert(&mut self, path: &SafePath) -> SafePath {
         let mut parent = 0;
         let mut result = String::with_capacity(path.0.len());
         let mut components = path.components().peekable();
-        let mut folder = (0, 0);
         while let Some(component) = components.next() {
-            folder = (result.len(), parent);
             if !result.is_empty() {
                 result.push('/');
             }
@@ -242,14 +249,6 @@ impl Unique {
                 }
             }
             parent = key;
-        }
-        let (end, key) = folder;
-        if let Some(folder) = result.get(..end)
-            && path.0.get(..end) == Some(folder)
-        {
-            self.folder.clear();
-            self.folder.push_str(folder);
-            self.folder_key = key;
         }
         SafePath(result)
     }
@@ -339,7 +338,7 @@ mod tests {
             "a.txt", "A.TXT", "a.txt", "d/x", "d", "D/y", "a.txt/z", "a.1.txt",
         ] {
             let path = SafePath::sanitize(name.split('/').map(str::as_bytes));
-            names.push(unique.insert(path).to_string());
+            names.push(unique.insert(&path).to_string());
         }
         let expected = [
             "a.txt",
@@ -352,5 +351,34 @@ mod tests {
             "a.1.1.txt",
         ];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn what_is_unique_is_told_from_what_is_not() {
+        let check = |paths: &[&str]| {
+            let paths: Vec<SafePath> = paths
+                .iter()
+                .map(|path| SafePath::sanitize(path.split('/').map(str::as_bytes)))
+                .collect();
+            let mut unique = Unique::default();
+            let is_kept = paths.iter().all(|path| unique.insert(path) == *path);
+            let told = are_unique(paths.iter());
+            assert_eq!(told, is_kept, "{paths:?}");
+            told
+        };
+        assert!(check(&[]));
+        assert!(check(&["a"]));
+        assert!(check(&["a/b", "a/c", "A/d", "e/b", "a/e"]));
+        assert!(check(&["a/b/c", "a/c/b", "b/a/c", "c"]));
+        for paths in [
+            ["a", "a"],
+            ["a", "A"],
+            ["d/x", "d"],
+            ["d", "D/y"],
+            ["a/b/c", "a/b"],
+            ["a/\u{c4}", "a/\u{e4}"],
+        ] {
+            assert!(!check(&paths));
+        }
     }
 }
