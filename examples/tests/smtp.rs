@@ -282,6 +282,47 @@ fn mail_send_delivers_to_smtp_sink() {
 }
 
 #[test]
+fn mail_send_makes_messages_that_python_reads() {
+    let (server, folder) = serve(&[]);
+    let host = server.address("smtp").to_string();
+    let file = folder.path().join("recette très bonne.bin");
+    fs::write(&file, [0, 255, 10, 13, 46]).expect("written");
+    let text = "Aimes-tu le ketchup\u{a0}?\n.\nFrom me\n";
+    let subject =
+        "Ketchup, crêpes et autres questions qui ne tiennent pas dans une seule ligne de texte";
+    let arguments = [
+        "--host",
+        &host,
+        "--to",
+        "bob@y.org",
+        "--subject",
+        subject,
+        "--attach",
+    ];
+    let arguments = [&arguments[..], &[file.to_str().expect("text")]].concat();
+    let output = mail_send(&arguments, text);
+    assert!(output.status.success(), "{output:?}");
+    let messages = mailbox(&folder, "bob");
+    let script = "import sys, email, email.policy\n\
+        m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)\n\
+        assert not m.defects, m.defects\n\
+        parts = list(m.iter_parts())\n\
+        print([m['From'], m['To'], m['Subject'], m['Date'].datetime.year > 2000, parts[0].get_content(),\n\
+        \x20   parts[1].get_filename(), list(parts[1].get_content())])\n";
+    let output = pipe(
+        Command::new("python3").args(["-X", "utf8", "-c", script]),
+        &messages[0],
+    );
+    assert!(output.status.success(), "{output:?}");
+    let expected = format!(
+        "['alice@crepes.fr', 'bob@y.org', {}, True, {}, 'recette très bonne.bin', [0, 255, 10, 13, 46]]\n",
+        format!("{subject:?}").replace('"', "'"),
+        "'Aimes-tu le ketchup\\xa0?\\r\\n.\\r\\nFrom me\\r\\n'"
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
 fn mail_send_delivers_to_aiosmtpd() {
     let Some(python) = support::find_peer("python/bin/python3") else {
         skip!("python/bin/python3 with aiosmtpd")

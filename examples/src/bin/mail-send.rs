@@ -5,10 +5,12 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use examples::cli;
 use examples::smtp_client::Client;
+use examples::smtp_server::unix_time;
 use examples::spool::{Courier, MemorySpool};
 use netio::driver::{Clock, MailQueue, Stream, Transport};
 use netio::tls;
 use proto_mail::Secret;
+use proto_mail::message::{Body, Builder, DateTime, Sender};
 use proto_mail::sasl::{self, client::strongest};
 use proto_mail::smtp::Protocol;
 use proto_mail::smtp::client::{Config, Envelope, Limits, Session, StartTls};
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use tls::tokio_rustls::rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
-/// Sends the message on standard input.
+/// Sends the message on standard input, or makes one of the text there when there is a --subject.
 ///
 /// Lines may end in LF or CRLF. With --host the message goes there; without it to the mail
 /// exchanger of each recipient's domain, which --resolver is asked for.
@@ -47,6 +49,12 @@ struct Arguments {
     /// A recipient; may be given more than once.
     #[arg(long, required = true, value_name = "ADDRESS")]
     to: Vec<Mailbox>,
+    /// Make a message of the text on standard input, with this subject.
+    #[arg(long, value_name = "TEXT", requires = "from")]
+    subject: Option<String>,
+    /// With --subject: a file to attach; may be given more than once.
+    #[arg(long, value_name = "FILE", requires = "subject")]
+    attach: Vec<PathBuf>,
     /// Log in. Needs --tls unless the server is on this machine.
     #[arg(long, value_name = "NAME:PASSWORD", requires = "host")]
     user: Option<String>,
@@ -79,6 +87,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut message = Vec::new();
     std::io::stdin().lock().read_to_end(&mut message)?;
+    if let Some(subject) = &arguments.subject {
+        message = compose(arguments, subject, &message)?;
+    }
     let failed = match arguments.host {
         Some(host) => send(arguments, host, &arguments.to, &message).await?,
         None => send_by_exchangers(arguments, message).await?,
@@ -91,6 +102,40 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         )
         .into()),
     }
+}
+
+/// A message of a text, its attachments, and who it is from and to. Whom it really goes to says the
+/// envelope; here both are the same.
+fn compose(arguments: &Arguments, subject: &str, text: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let from = arguments.from.as_ref().ok_or("no sender")?;
+    let since = unix_time();
+    let date = DateTime::from_unix(i64::try_from(since.as_secs())?, 0).ok_or("no date")?;
+    let id = format!(
+        "{}.{}@{}",
+        since.as_nanos(),
+        std::process::id(),
+        arguments.name
+    );
+    let mut builder = Builder::new(Sender::new("", from.to_string())?)
+        .subject(subject)?
+        .date(date)
+        .message_id(&id)?;
+    for to in &arguments.to {
+        builder = builder.to(Sender::new("", to.to_string())?);
+    }
+    let mut body = Body::text(core::str::from_utf8(text)?);
+    if !arguments.attach.is_empty() {
+        let mut parts = vec![body];
+        for path in &arguments.attach {
+            let octets = std::fs::read(path)?;
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            parts.push(
+                Body::octets("application/octet-stream", octets)?.attachment(name.as_deref())?,
+            );
+        }
+        body = Body::multipart("mixed", parts)?;
+    }
+    Ok(builder.write(&body, u64::from(since.subsec_nanos())))
 }
 
 fn envelope(arguments: &Arguments, recipients: &[Mailbox], message: &[u8]) -> Envelope {
