@@ -97,7 +97,8 @@ impl<'a> Doc<'a> {
         }
         // A guess from what is really there, not from what it claims to hold: what is not used of it
         // is never touched.
-        tokens.reserve((octets.len() / 8).saturating_add(16));
+        let guess = (octets.len() / 8).saturating_add(16);
+        tokens.reserve(guess.min(limits.max_tokens as usize));
         let mut parser = Parser {
             octets,
             at: 0,

@@ -128,7 +128,8 @@ impl TrackerUrl {
         self.text.get(begin..self.path).unwrap_or_default()
     }
 
-    /// The address as it was given.
+    /// The address as it was given, without a fragment, and with a slash before a query that had no
+    /// path.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -222,8 +223,19 @@ impl FromStr for TrackerUrl {
             host: (host_begin, host_begin.saturating_add(host.len())),
             port,
             path: begin.saturating_add(authority_len),
-            text: String::from(text.split('#').next().unwrap_or(text)),
+            text: with_slash(
+                text.split('#').next().unwrap_or(text),
+                begin.saturating_add(authority_len),
+            ),
         })
+    }
+}
+
+/// An address whose query follows its host at once has no path: one that can be asked for has.
+fn with_slash(text: &str, path: usize) -> String {
+    match text.split_at_checked(path) {
+        Some((front, query)) if query.starts_with('?') => alloc::format!("{front}/{query}"),
+        _ => String::from(text),
     }
 }
 
@@ -271,6 +283,12 @@ mod tests {
             Some("/x/scrape.php")
         );
         assert_eq!(url("https://a/a").scrape_path(), None);
+        let bare = url("http://a:8080?key=x#y");
+        assert_eq!(
+            (bare.authority(), bare.path(), bare.as_str()),
+            ("a:8080", "/?key=x", "http://a:8080/?key=x")
+        );
+        assert_eq!(url("http://a#y").path(), "/");
         assert_eq!(url("HTTPS://a").port(), 443);
     }
 
