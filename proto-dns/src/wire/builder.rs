@@ -79,6 +79,8 @@ struct Opt {
 #[derive(Clone, Copy, Default)]
 struct Full {
     start: u16,
+    /// Where the name above it begins; zero when that is the root.
+    parent: u16,
     /// Zero when there is none.
     end: u16,
 }
@@ -450,10 +452,13 @@ impl<'b> Builder<'b> {
             1..=63 => {}
             _ => return self.put_compressed_name(name),
         }
-        // The same name again.
+        // The same name again, or the one above it.
         for full in self.full {
             if self.is_at(rest, full.start, full.end) {
                 return self.put_pointer(full.start);
+            }
+            if full.parent != 0 && self.is_at(rest, full.parent, full.end) {
+                return self.put_pointer(full.parent);
             }
         }
         // A child of one, or a sibling.
@@ -462,10 +467,8 @@ impl<'b> Builder<'b> {
             if self.is_at(above, full.start, full.end) {
                 return self.put_child(rest, len, full.start);
             }
-            let parent = self.parent_of(full.start);
-            // Of the root's children there is nothing to be had.
-            if parent != 0 && self.is_at(above, parent, full.end) {
-                return self.put_child(rest, len, parent);
+            if full.parent != 0 && self.is_at(above, full.parent, full.end) {
+                return self.put_child(rest, len, full.parent);
             }
         }
         self.put_new_name(name)
@@ -501,9 +504,10 @@ impl<'b> Builder<'b> {
         if last != 0 && self.is_label(last, label, parent) {
             return self.put_pointer(last);
         }
-        if let Some(offset) = self.find(label, parent) {
-            return self.put_pointer(offset);
-        }
+        let free = match self.find(label, parent) {
+            Ok(offset) => return self.put_pointer(offset),
+            Err(free) => free,
+        };
         let offset = self.len;
         self.put(whole)?;
         self.put(&(parent | 0xc000).to_be_bytes())?;
@@ -511,7 +515,7 @@ impl<'b> Builder<'b> {
             self.last = 0;
             return Ok(0);
         }
-        self.learn(label, low(offset), parent);
+        self.keep(free, low(offset));
         self.last = low(offset);
         Ok(self.last)
     }
@@ -549,12 +553,16 @@ impl<'b> Builder<'b> {
         let first = self.len;
         let mut left = starts.len();
         let mut suffix = 0u16;
+        let mut free = SLOTS;
         // From the last label to the first, as far as the name stands in the message already.
         for &start in starts.iter().rev() {
-            let Some(offset) = self.find(label_at(wire, start.into()), suffix) else {
-                break;
-            };
-            suffix = offset;
+            match self.find(label_at(wire, start.into()), suffix) {
+                Ok(offset) => suffix = offset,
+                Err(slot) => {
+                    free = slot;
+                    break;
+                }
+            }
             left = left.wrapping_sub(1);
         }
         let new = starts.get(..left).unwrap_or_default();
@@ -564,16 +572,20 @@ impl<'b> Builder<'b> {
         if left < starts.len() {
             self.put(&(suffix | 0xc000).to_be_bytes())?;
         }
-        for (index, &start) in new.iter().enumerate() {
-            let label = label_at(wire, start.into());
-            let offset = first.wrapping_add(start.into());
-            let parent = match new.get(index.wrapping_add(1)) {
-                Some(&next) => first.wrapping_add(next.into()),
-                None => usize::from(suffix),
-            };
+        // The last label that is new has its slot already; each other one stands before the next.
+        let mut below = new.iter().rev();
+        if let Some(&start) = below.next() {
+            let mut parent = first.wrapping_add(start.into());
             // Beyond, nothing can point at it.
-            if offset < POINTER_LIMIT && parent < POINTER_LIMIT {
-                self.learn(label, low(offset), low(parent));
+            if parent < POINTER_LIMIT {
+                self.keep(free, low(parent));
+            }
+            for &start in below {
+                let offset = first.wrapping_add(start.into());
+                if parent < POINTER_LIMIT {
+                    self.learn(label_at(wire, start.into()), low(offset), low(parent));
+                }
+                parent = offset;
             }
         }
         self.last = match left {
@@ -582,8 +594,10 @@ impl<'b> Builder<'b> {
             _ => 0,
         };
         if left == starts.len() && self.len < POINTER_LIMIT {
+            let second = starts.get(1);
             let full = Full {
                 start: low(first),
+                parent: second.map_or(0, |&start| low(first.wrapping_add(start.into()))),
                 end: low(self.len),
             };
             let [question, latest] = &mut self.full;
@@ -614,22 +628,33 @@ impl<'b> Builder<'b> {
         label_at(self.out, usize::from(offset)) == label && self.parent_of(offset) == parent
     }
 
-    /// The name that consists of `label` and the name at `parent`.
+    /// The name that consists of `label` and the name at `parent`, or the slot where it would be
+    /// kept; that is none of the table when there is no room for it.
     #[inline]
-    fn find(&self, label: &[u8], parent: u16) -> Option<u16> {
+    fn find(&self, label: &[u8], parent: u16) -> Result<u16, usize> {
         let home = place(label, parent);
         for probe in 0..PROBES {
-            let offset = *self.table.get(home.wrapping_add(probe) % SLOTS)?;
-            if offset == 0 {
-                return None;
-            }
-            if self.is_label(offset, label, parent) {
-                return Some(offset);
+            let slot = home.wrapping_add(probe) % SLOTS;
+            match self.table.get(slot) {
+                Some(&offset) if offset != 0 => {
+                    if self.is_label(offset, label, parent) {
+                        return Ok(offset);
+                    }
+                }
+                _ => return Err(slot),
             }
         }
-        None
+        Err(SLOTS)
     }
 
+    #[inline]
+    fn keep(&mut self, slot: usize, offset: u16) {
+        if let Some(slot) = self.table.get_mut(slot) {
+            *slot = offset;
+        }
+    }
+
+    /// Keeps a name that is known to be new.
     #[inline]
     fn learn(&mut self, label: &[u8], offset: u16, parent: u16) {
         let home = place(label, parent);

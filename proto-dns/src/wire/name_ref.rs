@@ -311,6 +311,18 @@ pub(crate) fn check<F: Follow>(
 ) -> Result<usize, Stop> {
     let octets = octets.get(..end).ok_or(Stop::Short)?;
     let mut at = start;
+    // Most names of most messages are one pointer.
+    if let Some(&[high, low]) = octets.get(start..).and_then(|rest| rest.first_chunk())
+        && high >= 0xc0
+    {
+        let target = usize::from(u16::from_be_bytes([high & 0x3f, low]));
+        // What was verified is no longer than a name may be.
+        let measure = hop(octets, start, start, target, follow)?;
+        if measure.pointers >= MAX_POINTERS {
+            return Stop::bad(start, Fault::TooManyPointers);
+        }
+        return Ok(start.wrapping_add(2));
+    }
     loop {
         let high = *octets.get(at).ok_or(Stop::Short)?;
         match high {
