@@ -79,7 +79,8 @@ pub struct Limits {
     /// How long a connection without streams may stay; then it is closed in order. Default 5 min.
     pub idle: Duration,
     /// The time in which a peer has to take [`stall_octets`](Self::stall_octets) of what is queued
-    /// for it, or all. Default 60 s.
+    /// for it, or all. Else the connection ends. A single stream is reset when its window was shut
+    /// for that time, while others went on, at the latest after twice as long. Default 60 s.
     pub stall: Duration,
     /// See [`stall`](Self::stall). Default 16 KiB.
     pub stall_octets: u32,

@@ -647,6 +647,7 @@ impl Connection {
             return;
         };
         let can_send = stream.queued > 0 && stream.send.available() > 0;
+        stream.was_shut &= !can_send;
         if can_send != stream.is_ready {
             stream.is_ready = can_send;
             if can_send {
