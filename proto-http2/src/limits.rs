@@ -46,7 +46,7 @@ pub struct Limits {
     pub resets: Rate,
     /// RST_STREAM that the peer's faults make us send. Default 100 and 10 in each second.
     pub errors: Rate,
-    /// PING. Default 100 and 10 in each second.
+    /// PING. Default 100 and 100 in each second: peers that measure bandwidth send some.
     pub pings: Rate,
     /// SETTINGS. Default 50 and 5 in each second.
     pub settings: Rate,
@@ -110,7 +110,7 @@ impl Limits {
             max_informational: 16,
             resets: Rate::new(200, 33),
             errors: Rate::new(100, 10),
-            pings: Rate::new(100, 10),
+            pings: Rate::new(100, 100),
             settings: Rate::new(50, 5),
             max_settings_entries: 32,
             priorities: Rate::new(1000, 100),

@@ -149,6 +149,8 @@ pub struct Connection {
     stream_target: u32,
     /// The octets received when a round trip was begun.
     bandwidth_probe: Option<(u64, u64)>,
+    /// When the next round trip may be begun.
+    next_probe: Duration,
     /// Frames that are not DATA, in order.
     control: BytesMut,
     /// Octets of answers that we owe, in `control`.
@@ -311,6 +313,7 @@ impl Connection {
             window_target: target,
             stream_target: DEFAULT_WINDOW,
             bandwidth_probe: None,
+            next_probe: now,
             control: BytesMut::new(),
             replies: 0,
             ready: Bytes::new(),
