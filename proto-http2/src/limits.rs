@@ -46,7 +46,7 @@ pub struct Limits {
     pub resets: Rate,
     /// RST_STREAM that the peer's faults make us send. Default 100 and 10 in each second.
     pub errors: Rate,
-    /// PING. Default 100 and 10 in each second.
+    /// PING. Default 100 and 100 in each second: peers that measure bandwidth send some.
     pub pings: Rate,
     /// SETTINGS. Default 50 and 5 in each second.
     pub settings: Rate,
@@ -79,7 +79,8 @@ pub struct Limits {
     /// How long a connection without streams may stay; then it is closed in order. Default 5 min.
     pub idle: Duration,
     /// The time in which a peer has to take [`stall_octets`](Self::stall_octets) of what is queued
-    /// for it, or all. Default 60 s.
+    /// for it, or all. Else the connection ends. A single stream is reset when its window was shut
+    /// for that time, while others went on, at the latest after twice as long. Default 60 s.
     pub stall: Duration,
     /// See [`stall`](Self::stall). Default 16 KiB.
     pub stall_octets: u32,
@@ -109,7 +110,7 @@ impl Limits {
             max_informational: 16,
             resets: Rate::new(200, 33),
             errors: Rate::new(100, 10),
-            pings: Rate::new(100, 10),
+            pings: Rate::new(100, 100),
             settings: Rate::new(50, 5),
             max_settings_entries: 32,
             priorities: Rate::new(1000, 100),

@@ -379,6 +379,63 @@ fn row_18_a_window_that_stays_shut_ends_the_connection() {
     });
 }
 
+/// One stream's window stays shut while another one goes on: that stream is reset, what it held is
+/// gone, and the connection stays.
+#[test]
+fn row_18_a_stream_that_stays_shut_is_reset() {
+    let mut driven = Driven::server(Limits::default());
+    let ack = Frame::Settings {
+        ack: true,
+        payload: b"",
+    };
+    let wire = Wire::client().settings(&[0, 4, 0, 0, 0, 0]).frame(ack);
+    driven.feed(wire.get(1).get(3).get(5).bytes());
+    for id in [0, 1, 2].map(|index| requests(&driven)[index]) {
+        let response = Fields::response(200);
+        driven.machine.respond(id, &response, false).unwrap();
+        let mut body = Bytes::from(vec![7; 60_000]);
+        driven.machine.send_data(id, &mut body, true).unwrap();
+    }
+    let credit = |stream| {
+        let increment = 17_000;
+        Wire::new().frame(Frame::WindowUpdate { stream, increment })
+    };
+    for round in 1..=3 {
+        driven.feed(credit(0).bytes());
+        driven.feed(credit(3).bytes());
+        if round >= 2 {
+            // Late, but in time.
+            driven.feed(credit(5).bytes());
+        }
+        driven.drain();
+        let now = T0 + Duration::from_secs(60 * round);
+        driven.machine.handle_timeout(now);
+        driven.poll();
+        driven.drain();
+        let expected = [(1, ErrorCode::ENHANCE_YOUR_CALM)];
+        let resets = driven.resets();
+        assert_eq!(resets, expected[..usize::from(round > 1)], "round {round}");
+    }
+    assert!(driven.error.is_none());
+    assert!(driven.events.iter().any(|event| {
+        matches!(
+            event,
+            Event::LimitTripped {
+                limit: Limit::Stall,
+                ..
+            }
+        )
+    }));
+}
+
+fn requests(driven: &Driven) -> Vec<proto_http2::StreamId> {
+    let requests = driven.events.iter().filter_map(|event| match event {
+        Event::Headers { id, .. } => Some(*id),
+        _ => None,
+    });
+    requests.collect()
+}
+
 /// Integers, sizes and codes that no encoder makes.
 #[test]
 fn rows_23_to_25_wrong_compression() {

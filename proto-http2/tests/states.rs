@@ -804,17 +804,17 @@ fn windows_follow_bandwidth_times_round_trip() {
     windows[1] = 65_536;
     driven.drain();
     driven.sent.clear();
-    // A peer that sends as much as it may in each round trip, whatever that is.
-    for _ in 0..40 {
+    // A peer that sends as much as it may in each round trip of 50 ms, whatever that is.
+    for round in 0..60 {
+        let now = T0 + Duration::from_millis(50 * round);
+        let mut wire = Wire::new();
         while windows.iter().all(|window| *window > 0) {
             let len = windows[0].min(windows[1]).min(16_384);
             windows = windows.map(|window| window - len);
-            driven.feed(
-                Wire::new()
-                    .data(1, &vec![0; usize::try_from(len).unwrap()], false)
-                    .bytes(),
-            );
+            wire = wire.data(1, &vec![0; usize::try_from(len).unwrap()], false);
         }
+        driven.input.extend_from_slice(&wire.bytes());
+        while let Some(_event) = driven.machine.poll_event(now, &mut driven.input).unwrap() {}
         driven.drain();
         let mut answer = Wire::new();
         for frame in driven.sent.drain(..) {
@@ -829,8 +829,52 @@ fn windows_follow_bandwidth_times_round_trip() {
             }
         }
         most = [most[0].max(windows[0]), most[1].max(windows[1])];
-        driven.feed(answer.bytes());
+        driven.input.extend_from_slice(&answer.bytes());
     }
     assert!(driven.error.is_none(), "{:?}", driven.error);
     assert_eq!(most, [1024 * 1024; 2]);
+}
+
+/// Where windows are not filled in a round trip, the peer is not asked all the time.
+#[test]
+fn bandwidth_is_measured_now_and_then() {
+    let mut config = Config::default();
+    config.max_auto_window = Some(16 * 1024 * 1024);
+    let mut driven = Driven::over(Connection::server(T0, config, Limits::default()));
+    driven.feed(Wire::client().frame(ACK).headers(1, &post(), false).bytes());
+    let mut pings = 0;
+    for step in 0..1000u64 {
+        let now = T0 + Duration::from_millis(step);
+        driven
+            .input
+            .extend_from_slice(&Wire::new().data(1, &[0; 300], false).bytes());
+        while let Some(_event) = driven.machine.poll_event(now, &mut driven.input).unwrap() {}
+        driven.drain();
+        let mut answer = Wire::new();
+        for frame in driven.sent.drain(..) {
+            if let Ok(Frame::Ping { ack: false, opaque }) = frame.frame() {
+                pings += 1;
+                answer = answer.frame(Frame::Ping { ack: true, opaque });
+            }
+        }
+        driven.input.extend_from_slice(&answer.bytes());
+    }
+    assert!((2..=6).contains(&pings), "{pings} in a second");
+}
+
+/// Fewer streams than the limit, once that is acknowledged.
+#[test]
+fn announced_streams_are_held_to() {
+    let mut driven = Driven::server(Limits::default());
+    driven.feed(Wire::client().frame(ACK).bytes());
+    let mut settings = *driven.machine.local_settings();
+    settings.max_concurrent_streams = Some(2);
+    settings.max_frame_size = 1;
+    driven.machine.update_settings(settings).unwrap();
+    driven.feed(Wire::new().get(1).get(3).get(5).frame(ACK).get(7).bytes());
+    driven.drain();
+    assert_eq!(ids(&driven).len(), 3, "not before");
+    assert_eq!(driven.resets(), [(7, ErrorCode::REFUSED_STREAM)]);
+    let local = driven.machine.local_settings();
+    assert_eq!(local.max_frame_size, 16_384);
 }

@@ -149,6 +149,8 @@ pub struct Connection {
     stream_target: u32,
     /// The octets received when a round trip was begun.
     bandwidth_probe: Option<(u64, u64)>,
+    /// When the next round trip may be begun.
+    next_probe: Duration,
     /// Frames that are not DATA, in order.
     control: BytesMut,
     /// Octets of answers that we owe, in `control`.
@@ -311,6 +313,7 @@ impl Connection {
             window_target: target,
             stream_target: DEFAULT_WINDOW,
             bandwidth_probe: None,
+            next_probe: now,
             control: BytesMut::new(),
             replies: 0,
             ready: Bytes::new(),
@@ -474,6 +477,7 @@ impl Connection {
                 return;
             }
             self.sent_since_stall = 0;
+            self.reset_stalled();
             self.watch();
         }
         if is_due(&mut self.deadlines.notice) {
@@ -715,6 +719,29 @@ impl Connection {
         if !self.budgets.errors.take(self.limits.errors, self.now) {
             let allowed = u64::from(self.limits.errors.burst);
             self.trip(Limit::Errors, allowed.saturating_add(1), allowed);
+        }
+    }
+
+    /// Resets the streams whose windows the peer has kept shut since they were last looked at.
+    fn reset_stalled(&mut self) {
+        for id in self.streams.ids() {
+            let Some(stream) = self.streams.get_mut(id) else {
+                continue;
+            };
+            let is_shut = stream.queued > 0 && stream.send.available() == 0;
+            if !(is_shut && stream.was_shut) {
+                stream.was_shut = is_shut;
+                continue;
+            }
+            self.stats.limits_tripped = self.stats.limits_tripped.saturating_add(1);
+            self.events.push_back(Event::LimitTripped {
+                limit: Limit::Stall,
+                value: 0,
+                allowed: u64::from(self.limits.stall_octets),
+            });
+            let code = ErrorCode::ENHANCE_YOUR_CALM;
+            self.put_reply(Frame::RstStream { stream: id, code });
+            self.end_stream(id, Past::Reset, StreamEnd::Fault(code));
         }
     }
 

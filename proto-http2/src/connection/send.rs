@@ -8,8 +8,8 @@ use crate::num::{to_u32, to_u64, to_usize};
 use crate::priority::Priority;
 use crate::validate;
 use crate::wire::{
-    ErrorCode, Frame, FrameHeader, FrameType, HEADER_LEN, MAX_STREAM_ID, MAX_WINDOW, Settings,
-    flags,
+    DEFAULT_MAX_FRAME_SIZE, ErrorCode, Frame, FrameHeader, FrameType, HEADER_LEN,
+    MAX_MAX_FRAME_SIZE, MAX_STREAM_ID, MAX_WINDOW, Settings, flags,
 };
 use crate::{Transmit, UsageError};
 use alloc::boxed::Box;
@@ -297,14 +297,19 @@ impl Connection {
         Ok(id)
     }
 
-    /// Announces other settings. They hold once the peer has acknowledged them.
+    /// Announces other settings. They hold once the peer has acknowledged them. Sizes that no setting
+    /// may have are brought to the next that it may have.
     ///
     /// # Errors
     ///
     /// [`UsageError::State`] while four are unacknowledged, and for a window that would grow above
     /// 2^31-1; [`UsageError::Role`] for a parameter that the other role sends.
-    pub fn update_settings(&mut self, settings: Settings) -> Result<(), UsageError> {
+    pub fn update_settings(&mut self, mut settings: Settings) -> Result<(), UsageError> {
         self.usable()?;
+        settings.initial_window_size = settings.initial_window_size.min(MAX_WINDOW);
+        settings.max_frame_size = settings
+            .max_frame_size
+            .clamp(DEFAULT_MAX_FRAME_SIZE, MAX_MAX_FRAME_SIZE);
         if self.in_flight.len() >= 4 {
             return Err(UsageError::State);
         }
@@ -647,6 +652,7 @@ impl Connection {
             return;
         };
         let can_send = stream.queued > 0 && stream.send.available() > 0;
+        stream.was_shut &= !can_send;
         if can_send != stream.is_ready {
             stream.is_ready = can_send;
             if can_send {

@@ -38,6 +38,8 @@ pub(super) struct Stream {
     pub(super) ends: bool,
     /// The scheduler knows that there is something to send.
     pub(super) is_ready: bool,
+    /// Its window was shut, with something queued, when stalls were last looked for.
+    pub(super) was_shut: bool,
     /// Data stayed with the caller: say when there is room.
     pub(super) is_blocked: bool,
     /// The peer's body is to have so many octets more.
@@ -64,6 +66,7 @@ impl Stream {
             is_unsent: false,
             ends: false,
             is_ready: false,
+            was_shut: false,
             is_blocked: false,
             expected: None,
             is_bodyless: false,

@@ -9,7 +9,7 @@ use crate::event::{Event, StreamEnd, StreamId};
 use crate::limits::Limit;
 use crate::num::{to_u32, to_u64, to_usize};
 use crate::validate::Malformed;
-use crate::wire::{ErrorCode, Frame, FrameHeader, HEADER_LEN};
+use crate::wire::{ErrorCode, Frame, FrameHeader, HEADER_LEN, MAX_WINDOW};
 use bytes::{Buf, Bytes, BytesMut};
 
 /// Pieces of a body from this size on are taken without a copy.
@@ -156,9 +156,11 @@ impl Connection {
 
     /// Measures what comes in one round trip, where windows are to follow it.
     fn probe_bandwidth(&mut self) {
-        if self.config.max_auto_window.is_some()
+        let most = self.config.max_auto_window.unwrap_or(0).min(MAX_WINDOW);
+        // Windows that are as large as they may be need no measuring; and peers count PINGs.
+        if self.stream_target < most
             && self.bandwidth_probe.is_none()
-            && self.pings.len() < 8
+            && self.now >= self.next_probe
         {
             let id = PROBE | 2;
             self.bandwidth_probe = Some((id, self.stats.flow_received));

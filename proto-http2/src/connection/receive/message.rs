@@ -76,7 +76,7 @@ impl Connection {
             self.malformed_dependency(id);
             return;
         }
-        let is_full = self.open_by_peer() >= to_usize(self.limits.max_concurrent_streams);
+        let is_full = self.open_by_peer() >= self.max_open();
         // Heads of streams that were reset wait too, for a peer that does not read.
         if is_full || self.control.len() >= self.limits.max_send_buffer {
             // RFC 9113 section 5.1.2.
@@ -145,6 +145,12 @@ impl Connection {
         priority
     }
 
+    /// Streams that the peer may have open: what our settings say, and never more than the limit.
+    fn max_open(&self) -> usize {
+        let announced = self.local.max_concurrent_streams.unwrap_or(u32::MAX);
+        to_usize(announced.min(self.limits.max_concurrent_streams))
+    }
+
     fn open_by_peer(&self) -> usize {
         self.streams.count(self.is_server)
     }
@@ -208,6 +214,7 @@ impl Connection {
             }
         };
         let allowed = self.limits.max_informational;
+        let most = self.max_open();
         let active = self
             .open_by_peer()
             .saturating_sub(to_usize(self.streams.reserved));
@@ -216,7 +223,7 @@ impl Connection {
         };
         if stream.remote == Half::Reserved {
             // RFC 9113 section 5.1.2: from now on it counts as open.
-            if active >= to_usize(self.limits.max_concurrent_streams) {
+            if active >= most {
                 let code = ErrorCode::REFUSED_STREAM;
                 self.stream_fault(id, code, StreamEnd::Reset(code));
                 return;

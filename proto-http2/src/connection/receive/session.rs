@@ -10,6 +10,10 @@ use crate::num::{to_u64, to_usize};
 use crate::priority::{Priority, Signal};
 use crate::wire::{ErrorCode, Frame, MAX_WINDOW};
 use bytes::Bytes;
+use core::time::Duration;
+
+/// How long nothing is measured after a measurement that changed nothing.
+const PROBE_PAUSE: Duration = Duration::from_millis(200);
 
 impl Connection {
     pub(super) fn receive_pong(&mut self, id: u64) {
@@ -43,6 +47,9 @@ impl Connection {
                     let double = |window: u32| window.saturating_mul(2).min(most).max(window);
                     self.stream_target = double(self.stream_target);
                     self.window_target = double(self.window_target).max(self.stream_target);
+                    self.next_probe = self.now;
+                } else {
+                    self.next_probe = self.now.saturating_add(PROBE_PAUSE);
                 }
             }
         }
