@@ -16,6 +16,7 @@ pub mod dns;
 pub mod idle;
 pub mod measure;
 pub mod pop3;
+pub mod smtp;
 
 /// Work to be repeated. What it returns depends on all that it did, so that nothing is optimised
 /// away and peers can be compared.
@@ -46,6 +47,7 @@ impl core::fmt::Debug for Case {
 pub fn cases() -> Vec<Case> {
     let mut cases = dns::cases();
     cases.extend(pop3::cases());
+    cases.extend(smtp::cases());
     cases.extend(idle::cases());
     cases
 }
@@ -56,7 +58,7 @@ mod tests {
 
     #[test]
     fn every_peer_sees_what_we_see() {
-        for mut case in dns::cases() {
+        for mut case in dns::cases().into_iter().chain(smtp::small_cases()) {
             let told = format!("{case:?}");
             let mut jobs = case.jobs.iter_mut();
             let (_, ours) = jobs.next().expect("we come first");
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn sessions_do_their_work() {
-        for mut case in pop3::small_cases() {
+        for mut case in pop3::small_cases().into_iter().chain(smtp::small_cases()) {
             for (who, job) in &mut case.jobs {
                 assert_ne!(job(), 0, "{who}");
             }
