@@ -94,7 +94,8 @@
 //! |---|---|---|
 //! | [`smtp`] | client and server | RFC 5321, 2033, 1870, 6152, 6531, 2920, 3030, 3207, 4954, 2034, 3461 |
 //! | [`pop3`] | client and server | RFC 1939, 2449, 2595, 3206, 5034, 6856 |
-//! | [`sasl`] | both sides of PLAIN, CRAM-MD5, SCRAM, OAUTHBEARER, XOAUTH2 | RFC 4616, 2195, 5802, 7677, 7628 |
+//! | [`smtp::queue`] | what a server does with mail for others | RFC 5321, 7505, 3461, 3464 |
+//! | [`sasl`] | both sides of PLAIN, LOGIN, CRAM-MD5, SCRAM, EXTERNAL, ANONYMOUS, OAUTHBEARER, XOAUTH2 | RFC 4616, 2195, 5802, 7677, 4422, 4505, 7628, 4013 |
 //! | [`dot`], [`mod@line`] | dot-stuffing and bounded lines, which both protocols need | |
 //!
 //! Of POP3 all commands are there: USER, PASS, APOP, AUTH, STLS, CAPA, UTF8, LANG, STAT, LIST,
@@ -108,8 +109,7 @@
 //! DELIVERBY, FUTURERELEASE, MT-PRIORITY, RRVS and REQUIRETLS are read and written; what they ask
 //! for is the embedder's to do.
 //!
-//! AUTH carries the messages of any mechanism. There is no outgoing queue, no parser for messages
-//! and no IMAP yet.
+//! AUTH carries the messages of any mechanism. There is no parser for messages and no IMAP yet.
 //!
 //! # Features
 //!
