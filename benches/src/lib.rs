@@ -18,6 +18,7 @@ pub mod idle;
 pub mod measure;
 pub mod message;
 pub mod pop3;
+pub mod smtp;
 
 /// Work to be repeated. What it returns depends on all that it did, so that nothing is optimised
 /// away and peers can be compared.
@@ -51,6 +52,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(pop3::cases());
     cases.extend(message::cases());
     cases.extend(bittorrent::cases());
+    cases.extend(smtp::cases());
     cases.extend(idle::cases());
     cases
 }
@@ -63,6 +65,7 @@ mod tests {
     fn every_peer_sees_what_we_see() {
         let cases = dns::cases().into_iter().chain(http2::cases());
         for mut case in cases.chain(bittorrent::small_cases()) {
+        for mut case in dns::cases().into_iter().chain(smtp::small_cases()) {
             let told = format!("{case:?}");
             let mut jobs = case.jobs.iter_mut();
             let (_, ours) = jobs.next().expect("we come first");
@@ -85,7 +88,7 @@ mod tests {
 
     #[test]
     fn sessions_do_their_work() {
-        for mut case in pop3::small_cases() {
+        for mut case in pop3::small_cases().into_iter().chain(smtp::small_cases()) {
             for (who, job) in &mut case.jobs {
                 assert_ne!(job(), 0, "{who}");
             }

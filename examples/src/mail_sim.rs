@@ -268,9 +268,21 @@ impl DatagramApp<dns_server::Datagram> for Zones {
 }
 
 fn add_dns(net: &mut Net, host: netio::sim::HostId) -> Result<(), Box<dyn Error>> {
+    let zones = Zones(authority(ZONE)?);
+    let machine = dns_server::Datagram::new(net.now(), proto_dns::Limits::default());
+    net.add_node(host, "dns", DatagramNode::new(Some(53), machine, zones));
+    Ok(())
+}
+
+/// An authority for the zone of `hamburger.edu`, read from text.
+///
+/// # Errors
+///
+/// When the text is no zone.
+pub fn authority(text: &str) -> Result<Authority, Box<dyn Error>> {
     let origin: Name = "hamburger.edu.".parse()?;
     let mut zone = Zone::builder(origin.clone());
-    let mut parser = Parser::new(ZONE.as_bytes(), origin);
+    let mut parser = Parser::new(text.as_bytes(), origin);
     while let Some(entry) = parser.next()? {
         if let Entry::Record(record) = entry {
             zone.add_wire(record.owner, record.ttl, record.rtype, record.rdata)?;
@@ -278,13 +290,7 @@ fn add_dns(net: &mut Net, host: netio::sim::HostId) -> Result<(), Box<dyn Error>
     }
     let mut authority = Authority::new();
     authority.insert(zone.build()?)?;
-    let machine = dns_server::Datagram::new(net.now(), proto_dns::Limits::default());
-    net.add_node(
-        host,
-        "dns",
-        DatagramNode::new(Some(53), machine, Zones(authority)),
-    );
-    Ok(())
+    Ok(authority)
 }
 
 type Store = Rc<RefCell<MemoryStore>>;

@@ -94,7 +94,8 @@
 //! |---|---|---|
 //! | [`smtp`] | client and server | RFC 5321, 2033, 1870, 6152, 6531, 2920, 3030, 3207, 4954, 2034, 3461 |
 //! | [`pop3`] | client and server | RFC 1939, 2449, 2595, 3206, 5034, 6856 |
-//! | [`sasl`] | both sides of PLAIN, CRAM-MD5, SCRAM, OAUTHBEARER, XOAUTH2 | RFC 4616, 2195, 5802, 7677, 7628 |
+//! | [`smtp::queue`] | what a server does with mail for others | RFC 5321, 7505, 3461, 3464 |
+//! | [`sasl`] | both sides of PLAIN, LOGIN, CRAM-MD5, SCRAM, EXTERNAL, ANONYMOUS, OAUTHBEARER, XOAUTH2 | RFC 4616, 2195, 5802, 7677, 4422, 4505, 7628, 4013 |
 //! | [`message`] | read in one pass and bounded memory, written safely | RFC 5322, 6532, 2045 to 2047, 2183, 2231; 3501 and 9051 for what IMAP asks |
 //! | [`dot`], [`mod@line`] | dot-stuffing and bounded lines, which both protocols need | |
 //!

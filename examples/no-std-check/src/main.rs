@@ -64,8 +64,27 @@ fn send_mail() -> Result<(), alloc::boxed::Box<dyn Error>> {
         }
     }
     match octets {
-        4 => Ok(()),
+        4 => queue_mail(),
         _ => Err("another message".into()),
+    }
+}
+
+/// A queue wishes to store what it was given, and then for the exchangers of the domain.
+fn queue_mail() -> Result<(), alloc::boxed::Box<dyn Error>> {
+    use proto_mail::smtp::client::Envelope;
+    use proto_mail::smtp::queue::{Action, Config, Limits, Queue};
+    use proto_mail::smtp::wire::Mailbox;
+    let now = Duration::ZERO;
+    let mut queue = Queue::new(now, Config::default(), Limits::default(), [7; 32]);
+    let from: Mailbox = "a@b".parse()?;
+    let id = queue.submit(Envelope::new(from).to("c@d".parse()?), 4)?;
+    let Some(Action::Store { .. }) = queue.poll_action(now) else {
+        return Err("nothing to store".into());
+    };
+    queue.handle_stored(now, id);
+    match queue.poll_action(now) {
+        Some(Action::Exchangers { domain, .. }) if domain == "d" => Ok(()),
+        _ => Err("another wish".into()),
     }
 }
 

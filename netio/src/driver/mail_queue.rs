@@ -144,10 +144,13 @@ impl<T: Transport> MailQueue<T> {
         loop {
             self.poll_connections(cx);
             let (clock, mut queue) = (self.handle.clock, self.handle.lock());
-            if let Some(event) = queue.poll_event() {
+            // Wishes first: what an event tells of has been carried out by then.
+            let action = queue.poll_action(clock.now());
+            if action.is_none()
+                && let Some(event) = queue.poll_event()
+            {
                 return Poll::Ready(Wish::Event(event));
             }
-            let action = queue.poll_action(clock.now());
             let deadline = queue.poll_timeout();
             drop(queue);
             match action {

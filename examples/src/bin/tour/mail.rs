@@ -1,6 +1,10 @@
 //! Chapter: mail. Alice's message goes to Bob: over SMTP, in the words of the lecture, into his
-//! mailbox, and from there to him over POP3. Then Bob reads and deletes his messages, once as in the
+//! mailbox, and from there to him over POP3; and once more by way of her server, its queue, and the
+//! DNS, which names two exchangers, of which the first is not there. Then Bob reads and deletes his messages, once as in the
 //! lecture and once under TLS; then a message of some size.
+
+#[path = "mail_by_dns.rs"]
+mod by_dns;
 
 use crate::report::Report;
 use bytes::Bytes;
@@ -57,6 +61,7 @@ pub(crate) async fn run(report: &mut Report) -> Result<(), Box<dyn Error>> {
         "Mail: Alice to Bob over SMTP, and Bob reads over POP3",
     );
     alice_to_bob(report).await?;
+    by_dns::run(report).await?;
     lecture(report).await?;
     by_our_client(report).await?;
     large_message(report).await
