@@ -13,6 +13,7 @@
 )]
 
 pub mod dns;
+pub mod ftp;
 pub mod idle;
 pub mod measure;
 pub mod pop3;
@@ -46,6 +47,7 @@ impl core::fmt::Debug for Case {
 pub fn cases() -> Vec<Case> {
     let mut cases = dns::cases();
     cases.extend(pop3::cases());
+    cases.extend(ftp::cases());
     cases.extend(idle::cases());
     cases
 }
@@ -65,6 +67,18 @@ mod tests {
             for (peer, job) in jobs.filter(|_| case.is_comparable) {
                 assert_eq!(job(), expected, "{told}: {peer}");
             }
+        }
+    }
+
+    #[test]
+    fn listings_are_read_the_same() {
+        for mut case in ftp::cases() {
+            let told = format!("{case:?}");
+            let seen: Vec<u64> = case.jobs.iter_mut().map(|(_, job)| job()).collect();
+            assert!(
+                seen.iter().all(|sum| *sum == seen[0] && *sum > 0),
+                "{told}: {seen:?}"
+            );
         }
     }
 

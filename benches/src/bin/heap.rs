@@ -19,6 +19,7 @@ fn main() {
         idle::pop3_server_logged_in(1000)
     });
     show("POP3 client session", idle::pop3_client);
+    show("FTP server session, logged in", benches::ftp::logged_in);
     show("DNS stub", || idle::stub(0));
     let (empty, full) = (heap(|| idle::stub(0)), heap(|| idle::stub(100)));
     println!(
