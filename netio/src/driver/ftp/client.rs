@@ -181,6 +181,11 @@ impl<T: Transport> Client<T> {
         loop {
             let poll = self.control.poll_next(cx);
             let mut has_changed = self.carry_out();
+            if let Poll::Ready(Ok(Some(Event::Done { id, .. } | Event::Failed { id, .. }))) = &poll
+            {
+                // What was provided for a command that never came to it.
+                self.payloads.remove(id);
+            }
             if poll.is_ready() {
                 return poll;
             }
