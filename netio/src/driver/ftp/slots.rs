@@ -249,7 +249,7 @@ impl<Id: Ord + Copy> Slots<Id> {
             marks: Arc::clone(&marks),
             stall: self.stall,
         };
-        let task = tokio::spawn(job.run());
+        let task = job.spawn();
         let slot = Slot::Running {
             task,
             counter,
