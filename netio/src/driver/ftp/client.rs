@@ -232,6 +232,7 @@ impl<T: Transport> Client<T> {
         match fact {
             Fact::Listening(at) => session.handle_listening(now, id, at),
             Fact::Connected(peer) => session.handle_connected(now, id, peer),
+            #[cfg(feature = "tls")]
             Fact::Secured(_) => session.handle_data_tls(now, id),
             Fact::Failed => session.handle_failed(now, id),
             Fact::Progress(octets) => session.handle_progress(now, id, octets),
