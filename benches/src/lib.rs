@@ -14,6 +14,7 @@
 pub mod bittorrent;
 pub mod dns;
 pub mod http2;
+pub mod ftp;
 pub mod idle;
 pub mod measure;
 pub mod message;
@@ -53,6 +54,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(message::cases());
     cases.extend(bittorrent::cases());
     cases.extend(smtp::cases());
+    cases.extend(ftp::cases());
     cases.extend(idle::cases());
     cases
 }
@@ -83,6 +85,18 @@ mod tests {
         let sizes = http2::encoded_sizes();
         if let [(_, ours), (_, nghttp2), ..] = sizes[..] {
             assert!(ours <= nghttp2, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn listings_are_read_the_same() {
+        for mut case in ftp::cases() {
+            let told = format!("{case:?}");
+            let seen: Vec<u64> = case.jobs.iter_mut().map(|(_, job)| job()).collect();
+            assert!(
+                seen.iter().all(|sum| *sum == seen[0] && *sum > 0),
+                "{told}: {seen:?}"
+            );
         }
     }
 

@@ -210,6 +210,26 @@ fn an_endless_line_is_thrown_away() {
     assert!(folder.path().join("secret.txt").exists());
 }
 
+/// Firewalls of clients expect active mode to come from port 20.
+#[test]
+fn active_mode_comes_from_port_20_where_that_is_allowed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = serve(folder.path(), &[]);
+    let may_bind = TcpListener::bind("127.0.0.1:20").is_ok();
+    let mut talk = Talk::new(server.address("ftp"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let port = listener.local_addr().expect("an address").port();
+    let line = format!("PORT 127,0,0,1,{},{}", port >> 8, port & 255);
+    assert_eq!(talk.say(&line), 200);
+    assert_eq!(talk.say("RETR secret.txt"), 150);
+    let (mut data, from) = listener.accept().expect("a connection");
+    let mut text = String::new();
+    data.read_to_string(&mut text).expect("a file");
+    assert_eq!(text, "secret\r\n");
+    assert_eq!(talk.hear().0, 226);
+    assert!(from.port() == 20 || !may_bind, "{from}");
+}
+
 /// A server that names somebody else in its reply to PASV: our client connects to the server.
 #[test]
 fn our_client_connects_to_its_server_whatever_pasv_says() {

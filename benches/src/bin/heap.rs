@@ -33,6 +33,7 @@ fn main() {
         "",
         (full - empty) / 100
     );
+    show("FTP server session, logged in", benches::ftp::logged_in);
     show("DNS stub", || idle::stub(0));
     let (empty, full) = (heap(|| idle::stub(0)), heap(|| idle::stub(100)));
     println!(

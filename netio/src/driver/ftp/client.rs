@@ -181,6 +181,11 @@ impl<T: Transport> Client<T> {
         loop {
             let poll = self.control.poll_next(cx);
             let mut has_changed = self.carry_out();
+            if let Poll::Ready(Ok(Some(Event::Done { id, .. } | Event::Failed { id, .. }))) = &poll
+            {
+                // What was provided for a command that never came to it.
+                self.payloads.remove(id);
+            }
             if poll.is_ready() {
                 return poll;
             }
@@ -227,6 +232,7 @@ impl<T: Transport> Client<T> {
         match fact {
             Fact::Listening(at) => session.handle_listening(now, id, at),
             Fact::Connected(peer) => session.handle_connected(now, id, peer),
+            #[cfg(feature = "tls")]
             Fact::Secured(_) => session.handle_data_tls(now, id),
             Fact::Failed => session.handle_failed(now, id),
             Fact::Progress(octets) => session.handle_progress(now, id, octets),

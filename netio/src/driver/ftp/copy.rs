@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Octets that are copied between two looks at the clock and the counter.
 const CHUNK: usize = 256 * 1024;
@@ -64,54 +65,60 @@ pub(super) type Marks = Arc<Mutex<VecDeque<(Bytes, u64)>>>;
 const MAX_MARKS: usize = 64;
 
 impl Job {
-    /// Copies all of it. Returns how many octets of the file there were.
-    pub(super) async fn run(self) -> Result<u64, Broken> {
+    /// Copies all of it, in a task of its own: how many octets of the file there were.
+    pub(super) fn spawn(self) -> JoinHandle<Result<u64, Broken>> {
         match (self.io, self.payload) {
+            // A file as it is goes to the blocking pool at once.
             (Io::Plain(socket), Payload::File(file)) if self.format.is_plain() => {
-                let socket = socket.into_std().map_err(Broken::Transport)?;
                 let (counter, stall, sends) = (self.counter, self.stall, self.sends);
-                let copy = move || {
-                    socket.set_nonblocking(false).map_err(Broken::Transport)?;
-                    socket
-                        .set_read_timeout(Some(stall))
-                        .map_err(Broken::Transport)?;
-                    socket
-                        .set_write_timeout(Some(stall))
-                        .map_err(Broken::Transport)?;
-                    if sends {
-                        send_file(file, &socket, &counter)
-                    } else {
-                        receive_file(file, &socket, &counter)
-                    }
-                };
-                join(tokio::task::spawn_blocking(copy).await)
+                let socket = socket.into_std();
+                tokio::task::spawn_blocking(move || {
+                    copy(
+                        file,
+                        &socket.map_err(Broken::Transport)?,
+                        &counter,
+                        stall,
+                        sends,
+                    )
+                })
             }
             (Io::Plain(socket), payload) => {
-                transfer(
-                    socket,
-                    self.format,
-                    self.sends,
-                    payload,
-                    &self.counter,
-                    &self.marks,
-                    self.stall,
-                )
-                .await
+                let (counter, marks) = (self.counter, self.marks);
+                let (format, sends, stall) = (self.format, self.sends, self.stall);
+                tokio::spawn(async move {
+                    transfer(socket, format, sends, payload, &counter, &marks, stall).await
+                })
             }
             #[cfg(feature = "tls")]
             (Io::Tls(tls), payload) => {
-                transfer(
-                    *tls,
-                    self.format,
-                    self.sends,
-                    payload,
-                    &self.counter,
-                    &self.marks,
-                    self.stall,
-                )
-                .await
+                let (counter, marks) = (self.counter, self.marks);
+                let (format, sends, stall) = (self.format, self.sends, self.stall);
+                tokio::spawn(async move {
+                    transfer(*tls, format, sends, payload, &counter, &marks, stall).await
+                })
             }
         }
+    }
+}
+
+fn copy(
+    file: File,
+    socket: &std::net::TcpStream,
+    counter: &AtomicU64,
+    stall: Duration,
+    sends: bool,
+) -> Result<u64, Broken> {
+    socket.set_nonblocking(false).map_err(Broken::Transport)?;
+    if sends {
+        socket
+            .set_write_timeout(Some(stall))
+            .map_err(Broken::Transport)?;
+        send_file(file, socket, counter)
+    } else {
+        socket
+            .set_read_timeout(Some(stall))
+            .map_err(Broken::Transport)?;
+        receive_file(file, socket, counter)
     }
 }
 

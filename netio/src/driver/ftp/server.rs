@@ -154,6 +154,7 @@ impl<T: Transport> Server<T> {
         match fact {
             Fact::Listening(at) => session.handle_listening(now, id, at),
             Fact::Connected(peer) => session.handle_connected(now, id, peer),
+            #[cfg(feature = "tls")]
             Fact::Secured(tls) => session.handle_data_tls(now, id, &tls),
             Fact::Failed => session.handle_failed(now, id),
             Fact::Progress(octets) => session.handle_progress(now, id, octets),

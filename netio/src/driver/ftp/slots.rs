@@ -5,6 +5,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
+#[cfg(feature = "tls")]
 use proto_ftp::TlsInfo;
 use proto_ftp::data::Format;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 pub(super) enum Fact {
     Listening(SocketAddr),
     Connected(SocketAddr),
+    #[cfg(feature = "tls")]
     Secured(TlsInfo),
     Failed,
     Progress(u64),
@@ -249,7 +251,7 @@ impl<Id: Ord + Copy> Slots<Id> {
             marks: Arc::clone(&marks),
             stall: self.stall,
         };
-        let task = tokio::spawn(job.run());
+        let task = job.spawn();
         let slot = Slot::Running {
             task,
             counter,
