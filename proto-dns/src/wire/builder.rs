@@ -12,7 +12,8 @@
 //!
 //! Most names need no look-up: they are the name that was asked for, the owner of the record before,
 //! or a sibling or a child of one of those. So a few names are remembered that stand in the message
-//! in full, and the last one that was written or pointed at.
+//! in full, and the last one that was written or pointed at; and the table is begun when a name
+//! comes that needs it.
 
 use super::code::{Class, Rcode, Type};
 use super::edns::Edns;
@@ -63,6 +64,8 @@ pub struct Builder<'b> {
     opt: Opt,
     /// The first name that stands in the message in full, and the latest.
     full: [Full; 2],
+    /// Whether the labels of the first name are in the table.
+    begun: bool,
     /// Where the last name stands; zero when there is none that can be pointed at.
     last: u16,
     /// Offsets of labels; zero in a free slot: no name stands in the header.
@@ -118,6 +121,7 @@ impl<'b> Builder<'b> {
             rcode_high: 0,
             opt: Opt { len: 0 },
             full: [Full::default(); 2],
+            begun: false,
             last: 0,
             table: [0; SLOTS],
         })
@@ -452,6 +456,9 @@ impl<'b> Builder<'b> {
             1..=63 => {}
             _ => return self.put_compressed_name(name),
         }
+        if self.full.first().is_some_and(|first| first.end == 0) {
+            return self.put_first_name(name);
+        }
         // The same name again, or the one above it.
         for full in self.full {
             if self.is_at(rest, full.start, full.end) {
@@ -472,6 +479,57 @@ impl<'b> Builder<'b> {
             }
         }
         self.put_new_name(name)
+    }
+
+    /// A name that nothing stands before: it goes out as it is.
+    fn put_first_name(&mut self, name: NameRef<'_>) -> Result<u16, BuildError> {
+        let Some(wire) = name.as_uncompressed() else {
+            return self.put_compressed_name(name);
+        };
+        let first = self.len;
+        self.put(wire)?;
+        if self.len >= POINTER_LIMIT {
+            return Ok(0);
+        }
+        let [full, _] = &mut self.full;
+        *full = Full {
+            start: low(first),
+            parent: 0,
+            end: low(self.len),
+        };
+        let parent = self.parent_of(low(first));
+        let [full, _] = &mut self.full;
+        full.parent = parent;
+        self.last = low(first);
+        Ok(self.last)
+    }
+
+    /// Puts the labels of the first name into the table, if they are not there.
+    #[inline]
+    fn begin_table(&mut self) {
+        if !self.begun {
+            self.learn_first_name();
+        }
+    }
+
+    fn learn_first_name(&mut self) {
+        self.begun = true;
+        let [Full { start, end, .. }, _] = self.full;
+        let mut wire = [0; MAX_NAME];
+        let Some(known) = self.out.get(usize::from(start)..usize::from(end)) else {
+            return;
+        };
+        let Some(copy) = wire.get_mut(..known.len()) else {
+            return;
+        };
+        copy.copy_from_slice(known);
+        let (starts, count) = label_starts(copy);
+        let mut parent = 0;
+        for &at in starts.iter().take(count).rev() {
+            let offset = start.wrapping_add(at.into());
+            self.learn(label_at(copy, at.into()), offset, parent);
+            parent = offset;
+        }
     }
 
     /// Whether the name between two offsets is the one that `rest` begins with, letter by letter.
@@ -504,6 +562,7 @@ impl<'b> Builder<'b> {
         if last != 0 && self.is_label(last, label, parent) {
             return self.put_pointer(last);
         }
+        self.begin_table();
         let free = match self.find(label, parent) {
             Ok(offset) => return self.put_pointer(offset),
             Err(free) => free,
@@ -550,6 +609,7 @@ impl<'b> Builder<'b> {
 
     /// Writes the labels that begin in `wire` at the offsets.
     fn put_labels(&mut self, wire: &[u8], starts: &[u8]) -> Result<u16, BuildError> {
+        self.begin_table();
         let first = self.len;
         let mut left = starts.len();
         let mut suffix = 0u16;
@@ -600,8 +660,8 @@ impl<'b> Builder<'b> {
                 parent: second.map_or(0, |&start| low(first.wrapping_add(start.into()))),
                 end: low(self.len),
             };
-            let [question, latest] = &mut self.full;
-            *if question.end == 0 { question } else { latest } = full;
+            let [_, latest] = &mut self.full;
+            *latest = full;
         }
         Ok(self.last)
     }
@@ -692,6 +752,8 @@ impl<'b> Builder<'b> {
                 *full = Full::default();
             }
         }
+        // The first name is gone, and with it what the table knew of it.
+        self.begun = self.begun && self.full.first().is_some_and(|first| first.end > 0);
         self.last = 0;
     }
 }

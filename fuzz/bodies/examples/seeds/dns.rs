@@ -211,6 +211,33 @@ pub(crate) fn seeds() -> Vec<Seed> {
     Options::encode(OptionCode(10), b"again", &mut options).unwrap();
     seeds.push(("dns_edns", "three".into(), options));
     seeds.push(("dns_edns", "overrun".into(), b"\0\x03\0\x01".into()));
+    // One of each kind, and one of each that does not fit.
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for (code, data, wrong) in [
+        (3, &b"ns1"[..], &b""[..]),
+        (5, b"\x08\x0d", b""),
+        (
+            8,
+            b"\0\x01\x19\x18\xc0\0\x02\x80",
+            b"\0\x01\x19\x18\xc0\0\x02\x81",
+        ),
+        (9, b"\0\x12\x75\0", b"123"),
+        (10, b"clientclserverse", b"clientcl1234567"),
+        (11, b"\x01\x23", b"1"),
+        (12, b"\0\0\0\0", b""),
+        (13, b"\x03com\0", b"\x03com"),
+        (14, b"\x4a\x5c", b"\x4a"),
+        (15, b"\0\x12why", b"\0"),
+        (16, b"\0\x07", b""),
+        (17, b"\0\x07", b"123"),
+        (18, b"\x01a\0", b"\xc0\0"),
+        (19, b"\x02\0\0\0\0\x01", b"\x02\0\0"),
+    ] {
+        Options::encode(OptionCode(code), data, &mut good).unwrap();
+        Options::encode(OptionCode(code), wrong, &mut bad).unwrap();
+    }
+    seeds.push(("dns_edns", "kinds".into(), good));
+    seeds.push(("dns_edns", "misfits".into(), bad));
     seeds.extend(scripts());
     seeds
 }
