@@ -67,7 +67,8 @@ pub struct Limits {
     pub max_idle_priorities: u32,
     /// Octets of bodies that a stream takes ahead of the peer's window. Default 64 KiB.
     pub max_stream_send_buffer: usize,
-    /// The same for all streams together. Default 256 KiB.
+    /// The same for all streams together; and what may wait of heads and resets before requests are
+    /// refused. Default 256 KiB.
     pub max_send_buffer: usize,
     /// Octets of answers that we owe (acknowledgements, resets, credit) before reading stops.
     /// Default 16 KiB.
@@ -181,9 +182,10 @@ impl Limits {
     /// for headers of 4096 octets and frames of 16,384.
     ///
     /// It counts what the machine keeps: tables, the block under way, streams, schedulers, queued
-    /// answers, and one response head of [`max_header_list`](Self::max_header_list) octets for each
-    /// stream. Not what an event handed over, nor the embedder's own read buffer. A body's chunk is
-    /// kept by reference and counts as one.
+    /// answers, bodies that were taken, and heads that wait for a peer that does not read: when those
+    /// have come to [`max_send_buffer`](Self::max_send_buffer) octets, requests are refused, so that one
+    /// for each open stream may be added, of up to 1 KiB here. Not what an event handed over, nor the
+    /// embedder's own read buffer. A body's chunk is kept by reference and counts with its own octets.
     #[must_use]
     pub fn max_connection_memory(&self) -> usize {
         let streams = to_usize(self.max_concurrent_streams)
@@ -197,8 +199,8 @@ impl Limits {
             block,
             list,
             self.max_queued_replies.saturating_mul(2),
-            self.max_send_buffer,
-            streams.saturating_mul(1024),
+            self.max_send_buffer.saturating_mul(2),
+            streams.saturating_mul(2 * 1024),
             nodes.saturating_mul(512),
         ]
         .iter()

@@ -93,7 +93,7 @@ fn row_2_reset_streams_leave_no_memory() {
 
 /// MadeYouReset: six ways to make the server reset.
 #[test]
-fn row_3_made_you_reset() {
+fn rows_3_and_4_made_you_reset() {
     let on = |id| StreamDependency {
         on: id,
         ..StreamDependency::default()
@@ -153,7 +153,7 @@ fn begun(fragment: &[u8], end_headers: bool) -> Wire {
 }
 
 #[test]
-fn row_5_continuation_flood() {
+fn rows_5_and_21_continuation_flood() {
     for fragment in [&b""[..], b"\x00\x01a\x01b"] {
         let mut wire = begun(b"\x82\x86\x84", false);
         for _ in 0..10_000 {

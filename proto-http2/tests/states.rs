@@ -403,23 +403,63 @@ fn answers_that_nobody_reads_pile_up_to_a_bound() {
         let mut wire = Wire::client();
         let mut answered = 0;
         let page = Fields::response(200).with("x-long", "y".repeat(500));
-        for index in 0..1000 {
-            let id = index * 2 + 1;
-            wire = wire.headers(id, &if end_later { post() } else { get("/") }, !end_later);
-            if end_later {
-                wire = wire.data(id, b"", true);
+        let info = allocation_counter::measure(|| {
+            for index in 0..1000 {
+                let id = index * 2 + 1;
+                wire = wire.headers(id, &if end_later { post() } else { get("/") }, !end_later);
+                if end_later {
+                    wire = wire.data(id, b"", true);
+                }
+                driven.feed(wire.octets.split());
+                for id in ids(&driven) {
+                    answered += usize::from(driven.machine.respond(id, &page, true).is_ok());
+                }
+                driven.events.clear();
             }
-            driven.feed(wire.octets.split());
-            for id in ids(&driven) {
-                answered += usize::from(driven.machine.respond(id, &page, true).is_ok());
-            }
-            driven.events.clear();
-        }
+        });
+        let bound = Limits::default().max_connection_memory();
+        assert!(
+            usize::try_from(info.bytes_max).unwrap() <= bound,
+            "{info:?}"
+        );
         let most = Limits::default().max_concurrent_streams as usize;
         assert!(answered <= most + 1, "{answered}");
         driven.drain();
         assert_eq!(driven.goaway(), Some(ErrorCode::ENHANCE_YOUR_CALM));
     }
+}
+
+/// The same with streams that the peer resets once they are answered: what waits of their heads is
+/// bounded too.
+#[test]
+fn heads_of_reset_streams_pile_up_to_a_bound() {
+    let mut limits = Limits::default();
+    limits.resets = proto_http2::Rate::new(100_000, 0);
+    let bound = limits.max_connection_memory();
+    let mut driven = Driven::server(limits);
+    let info = allocation_counter::measure(|| {
+        let mut wire = Wire::client();
+        for index in 0..5000 {
+            wire = wire.get(index * 2 + 1);
+            driven.feed(wire.octets.split());
+            for id in ids(&driven) {
+                // What differs is not in the table.
+                let page = Fields::response(200).with("etag", format!("{index:0500}"));
+                let _ = driven.machine.respond(id, &page, false);
+            }
+            driven.events.clear();
+            wire = wire.reset(index * 2 + 1);
+            if driven.error.is_some() {
+                break;
+            }
+        }
+    });
+    assert!(
+        usize::try_from(info.bytes_max).unwrap() <= bound,
+        "{info:?}"
+    );
+    driven.drain();
+    assert_eq!(driven.goaway(), Some(ErrorCode::ENHANCE_YOUR_CALM));
 }
 
 /// Heads that wait are taken in time, or the connection ends.
