@@ -479,10 +479,10 @@ async fn read_by_scram(dovecot: &support::peers::Dovecot) -> Vec<u8> {
 #[test]
 fn mail_send_delivers_to_postfix() {
     let folder = tempdir().expect("a folder");
-    let Some((_postfix, address)) = support::peers::postfix(folder.path()) else {
+    let Some(postfix) = support::peers::postfix(folder.path()) else {
         skip!("postfix, as root")
     };
-    let host = address.to_string();
+    let host = postfix.address.to_string();
     let arguments = [
         "--host",
         &host,

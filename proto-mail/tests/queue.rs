@@ -1083,6 +1083,29 @@ fn a_server_cannot_write_into_a_notification() {
 }
 
 #[test]
+fn many_messages_for_one_domain_go_in_the_order_in_which_they_came() {
+    let mut limits = Limits::default();
+    limits.max_messages_at_once = 5000;
+    let mut world = World::new(|_| {}, limits);
+    world.domain("d.example", &[(10, "a.example", 1, Host::Good)]);
+    for number in 0..3000 {
+        world.submit(mail(&[&format!("u{number}@d.example")]), "x\r\n");
+    }
+    // One wish after the other: more than the rounds of `settle`.
+    while !world.queue.is_empty() {
+        while let Some(action) = world.queue.poll_action(world.now) {
+            world.act(action);
+        }
+        for id in world.links.keys().copied().collect::<Vec<_>>() {
+            world.turn(id);
+        }
+    }
+    assert_eq!((world.connected.len(), world.arrived.len()), (1, 3000));
+    let to = |index: usize| world.arrived[index].to[0].as_str();
+    assert_eq!((to(0), to(2999)), ("u0@d.example", "u2999@d.example"));
+}
+
+#[test]
 fn a_notification_for_a_user_of_this_server_need_not_leave_it() {
     let mut world = world();
     let id = world.submit(mail(&["bob@nowhere.example"]), TEXT);

@@ -886,5 +886,8 @@ fn a_literal_of_no_known_kind_cannot_hold_what_ends_a_path() {
 #[test]
 fn a_parameter_that_cannot_be_written_is_not_read() {
     assert!(Command::parse(b"RCPT TO:<a@b> RRVS=1\x0f", false).is_err());
+    assert!(Command::parse(b"MAIL FROM:<a@b> ENVID=\x89", false).is_err());
+    let long = ["RCPT TO:<a@b> ORCPT=utf-8;", &"\u{e9}".repeat(200)].concat();
+    assert!(Command::parse(long.as_bytes(), false).is_err());
     assert!(Command::parse(b"RCPT TO:<a@b> RRVS=2014-04-03T23:01:00Z", false).is_ok());
 }

@@ -237,7 +237,7 @@ service lmtp {{
 
 /// postfix, which takes mail for `bob@hamburger.edu` and files it into `mail/bob` of the folder.
 /// `None` when it is not installed, or we are not root, without whom its master does not start.
-pub(crate) fn postfix(folder: &Path) -> Option<(Process, SocketAddr)> {
+pub(crate) fn postfix(folder: &Path) -> Option<Postfix> {
     let program = find("postfix")?;
     if run_text(Command::new("id").arg("-u")) != "0" {
         return None;
@@ -299,11 +299,34 @@ postlog unix-dgram n - n - 1 postlogd
 "
     );
     write(&folder.join("etc"), "master.cf", &master);
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command.arg("-c").arg(folder.join("etc")).arg("start-fg");
-    let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    wait_for(&mut process, address);
-    Some((process, address))
+    let process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    let mut postfix = Postfix {
+        program,
+        config: folder.join("etc"),
+        process,
+        address,
+    };
+    wait_for(&mut postfix.process, address);
+    Some(postfix)
+}
+
+/// A running postfix. Its master is a process of its own, which ends when it is told to.
+pub(crate) struct Postfix {
+    program: std::path::PathBuf,
+    config: std::path::PathBuf,
+    process: Process,
+    /// Where SMTP is.
+    pub(crate) address: SocketAddr,
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        let mut command = Command::new(&self.program);
+        command.arg("-c").arg(&self.config).arg("stop");
+        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
 }
 
 fn run_text(command: &mut Command) -> String {

@@ -297,13 +297,9 @@ impl Queue {
             .max(1);
         let is_spent = u64::from(connection.carried) >= limit;
         let now = self.now;
-        let jobs = self.destinations.get(&connection.domain).map(|it| &it.jobs);
-        let due = jobs
-            .into_iter()
-            .flatten()
-            .filter(|(_, due)| **due <= now)
-            .min_by_key(|(_, due)| **due);
-        let Some((message_id, _)) = due.filter(|_| !is_spent) else {
+        let destination = self.destinations.get(&connection.domain);
+        let due = destination.and_then(|it| it.jobs.due(now).next());
+        let Some(message_id) = due.filter(|_| !is_spent) else {
             if is_spent {
                 *idle_until = None;
                 let _ = session.quit();
@@ -312,7 +308,6 @@ impl Queue {
             }
             return;
         };
-        let message_id = *message_id;
         let most = session.extensions().limit("RCPTMAX");
         let most = most
             .and_then(|it| usize::try_from(it).ok())

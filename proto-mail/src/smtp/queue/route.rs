@@ -4,7 +4,7 @@ use super::event::{
     Action, Addresses, ConnectionId, Exchanger, LookupFailure, LookupId, MessageId,
 };
 use super::{Queue, Reason, RecipientState, Verdict};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -14,9 +14,42 @@ use rand_core::Rng;
 /// A domain, and the messages for it.
 #[derive(Debug, Default)]
 pub(super) struct Destination {
-    /// When each message is to be tried next.
-    pub(super) jobs: BTreeMap<MessageId, Duration>,
+    pub(super) jobs: Jobs,
     pub(super) stage: Stage,
+}
+
+/// When each message of a destination is to be tried next.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    due: BTreeMap<MessageId, Duration>,
+    order: BTreeSet<(Duration, MessageId)>,
+}
+
+impl Jobs {
+    /// Says when a message is to be tried, or that it is not.
+    fn set(&mut self, id: MessageId, due: Option<Duration>) {
+        let before = match due {
+            Some(due) => self.due.insert(id, due),
+            None => self.due.remove(&id),
+        };
+        if let Some(before) = before {
+            self.order.remove(&(before, id));
+        }
+        if let Some(due) = due {
+            self.order.insert((due, id));
+        }
+    }
+
+    /// The time at which the first one is due.
+    fn first(&self) -> Option<Duration> {
+        self.order.first().map(|(due, _)| *due)
+    }
+
+    /// Those that are due, the longest waiting first.
+    pub(super) fn due(&self, now: Duration) -> impl Iterator<Item = MessageId> {
+        let due = self.order.iter().take_while(move |(due, _)| *due <= now);
+        due.map(|(_, id)| *id)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +81,7 @@ impl Queue {
     /// A message has recipients there.
     pub(super) fn enter(&mut self, domain: String, id: MessageId, due: Duration) {
         let destination = self.destinations.entry(domain.clone()).or_default();
-        destination.jobs.insert(id, due);
+        destination.jobs.set(id, Some(due));
         match destination.stage {
             Stage::Idle | Stage::Scheduled(_) => self.rest(domain),
             // A connection that is kept takes it at once.
@@ -65,7 +98,7 @@ impl Queue {
         if let Stage::Scheduled(at) = destination.stage {
             self.schedule.remove(&(at, domain.clone()));
         }
-        let due = destination.jobs.values().min().copied();
+        let due = destination.jobs.first();
         destination.stage = due.map_or(Stage::Idle, Stage::Scheduled);
         match due {
             Some(due) => {
@@ -299,7 +332,7 @@ impl Queue {
             stage => return destination.stage = stage,
         };
         route.last = Some(reason);
-        match destination.jobs.values().any(|due| *due <= self.now) {
+        match destination.jobs.first().is_some_and(|due| due <= self.now) {
             true => self.try_next(domain, route),
             false => self.rest(domain),
         }
@@ -322,8 +355,7 @@ impl Queue {
         };
         destination.stage = Stage::Idle;
         let now = self.now;
-        let due = destination.jobs.iter().filter(|(_, due)| **due <= now);
-        let due: Vec<_> = due.map(|(id, _)| *id).collect();
+        let due: Vec<_> = destination.jobs.due(now).collect();
         let host = reason.host.clone().unwrap_or_default();
         for id in due {
             let verdict = match reason.is_permanent() {
@@ -366,10 +398,7 @@ impl Queue {
             })
             .min();
         if let Some(destination) = self.destinations.get_mut(domain) {
-            match due {
-                Some(due) => destination.jobs.insert(id, due),
-                None => destination.jobs.remove(&id),
-            };
+            destination.jobs.set(id, due);
         }
     }
 }

@@ -258,7 +258,8 @@ impl MailParams {
                 },
             ),
             // RFC 3461 section 4.4: at most 100 octets.
-            (b"ENVID", Some(value)) if value.len() <= 100 => {
+            // RFC 3461 section 4.4: at most 100 octets, and ASCII alone.
+            (b"ENVID", Some(value)) if value.len() <= 100 && value.is_ascii() => {
                 once(&mut self.envid, xtext_decode(value).ok()?.into())
             }
             (b"AUTH", Some(value)) => once(&mut self.auth, AuthParam::parse(value)?),
@@ -361,7 +362,7 @@ impl RcptParams {
         match (upper(keyword, &mut word), value) {
             (b"NOTIFY", Some(value)) => once(&mut self.notify, Notify::parse(value)?),
             // RFC 3461 section 4.2: at most 500 octets.
-            (b"ORCPT", Some(value)) if value.len() <= 500 => {
+            (b"ORCPT", Some(value)) if written_len(value) <= 500 => {
                 let (address_type, address) = value.split_at_checked(memchr(b';', value)?)?;
                 let address = xtext_decode(address.get(1..)?).ok()?;
                 let orcpt = OriginalRecipient::new(address_type, &address).ok()?;
@@ -585,4 +586,10 @@ fn each(
         rest = next;
     }
     Ok(())
+}
+
+/// Octets of an xtext once it is written again, where those above 127 take three.
+fn written_len(xtext: &[u8]) -> usize {
+    let high = xtext.iter().filter(|octet| !octet.is_ascii()).count();
+    xtext.len().saturating_add(high.saturating_mul(2))
 }
