@@ -276,13 +276,14 @@ impl Session {
         let Some(message) = self.open_message(id) else {
             return Err(UsageError::StaleCommand);
         };
-        if !message.is_binary
-            && let Some(offset) = memchr::memchr(0, data)
-        {
+        let is_binary = message.is_binary;
+        let room = max.saturating_sub(self.output.len());
+        // Of what stays, nothing is looked at: it comes again.
+        let taken = data.get(..room).unwrap_or(data);
+        if !is_binary && let Some(offset) = memchr::memchr(0, taken) {
             // RFC 5321 section 4.5.2 and RFC 2045 section 2.8: NUL only in binary messages.
             return Err(UsageError::InvalidArgument { offset });
         }
-        let room = max.saturating_sub(self.output.len());
         let mut part = data.split_to(data.len().min(room));
         let is_last = end && data.is_empty();
         if !part.is_empty() || is_last {
