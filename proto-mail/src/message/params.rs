@@ -172,14 +172,19 @@ fn safe_file_name(name: &str) -> Option<String> {
         })
         .collect();
     // Windows drops dots and blanks at the end.
-    let trimmed = safe
-        .trim()
-        .trim_start_matches('.')
-        .trim_end_matches(['.', ' '])
-        .trim();
-    safe = trimmed.to_owned();
+    let harmless = |name: &str| {
+        name.trim()
+            .trim_start_matches('.')
+            .trim()
+            .trim_end_matches(['.', ' '])
+            .to_owned()
+    };
     while safe.len() > MAX_FILE_NAME {
         safe.pop();
+    }
+    safe = harmless(&safe);
+    while harmless(&safe) != safe {
+        safe = harmless(&safe);
     }
     let stem = safe.split('.').next().unwrap_or_default().trim_end();
     let is_device = ["CON", "PRN", "AUX", "NUL"]

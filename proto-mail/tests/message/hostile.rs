@@ -442,6 +442,8 @@ fn row_60_file_names_have_a_safe_form() {
         ("con.txt", Some("_con.txt")),
         ("LPT1", Some("_LPT1")),
         ("a. . ", Some("a")),
+        (". .a", Some("a")),
+        ("a.\u{a0}. ", Some("a")),
         ("file.txt:stream", Some("file.txt_stream")),
         ("r\u{e9}sum\u{e9}.pdf", Some("r\u{e9}sum\u{e9}.pdf")),
     ];
@@ -463,6 +465,18 @@ fn row_60_file_names_have_a_safe_form() {
         .safe_file_name()
         .unwrap();
     assert_eq!(safe.len(), 254);
+    // What is cut to its length may have a blank at its end, once it is cut.
+    let long = format!(
+        "attachment; filename=\"{} {}\"",
+        "a".repeat(254),
+        "b".repeat(9)
+    );
+    let safe = Disposition::parse(long.as_bytes())
+        .unwrap()
+        .params()
+        .safe_file_name()
+        .unwrap();
+    assert_eq!(safe, "a".repeat(254));
 }
 
 #[test]
