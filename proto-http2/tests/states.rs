@@ -918,3 +918,63 @@ fn announced_streams_are_held_to() {
     let local = driven.machine.local_settings();
     assert_eq!(local.max_frame_size, 16_384);
 }
+
+/// A stream that found the buffer of all streams full has nothing of its own whose leaving would make
+/// room: it is told when the others' data leaves.
+#[test]
+fn bodies_that_do_not_fit_together_all_arrive() {
+    const STREAMS: u32 = 40;
+    const BODY: usize = 100 * 1024;
+    let mut driven = Driven::server(Limits::default());
+    // SETTINGS_INITIAL_WINDOW_SIZE: as large as it can be.
+    let mut wire = Wire::client()
+        .settings(&[0, 4, 0x7f, 0xff, 0xff, 0xff])
+        .frame(ACK);
+    wire = wire.frame(Frame::WindowUpdate {
+        stream: 0,
+        increment: MAX_WINDOW - 65_535,
+    });
+    for number in 0..STREAMS {
+        wire = wire.get(2 * number + 1);
+    }
+    driven.feed(wire.bytes());
+    let mut bodies: Vec<(StreamId, Bytes)> = Vec::new();
+    for id in ids(&driven) {
+        driven
+            .machine
+            .respond(id, &Fields::response(200), false)
+            .unwrap();
+        bodies.push((id, Bytes::from(vec![b'x'; BODY])));
+    }
+    for (id, body) in &mut bodies {
+        driven.machine.send_data(*id, body, true).unwrap();
+    }
+    driven.events.clear();
+    let mut rounds = 0;
+    while bodies.iter().any(|(_, body)| !body.is_empty()) {
+        rounds += 1;
+        assert!(
+            rounds < 10_000,
+            "{} octets stay",
+            bodies.iter().map(|(_, body)| body.len()).sum::<usize>()
+        );
+        driven.drain();
+        driven.poll();
+        for event in std::mem::take(&mut driven.events) {
+            if let Event::Writable { id } = event {
+                let (_, body) = bodies.iter_mut().find(|(stream, _)| *stream == id).unwrap();
+                driven.machine.send_data(id, body, true).unwrap();
+            }
+        }
+    }
+    driven.drain();
+    let octets: usize = driven
+        .sent
+        .iter()
+        .map(|frame| match frame.frame() {
+            Ok(Frame::Data { data, .. }) => data.len(),
+            _ => 0,
+        })
+        .sum();
+    assert_eq!(octets, BODY * STREAMS as usize);
+}

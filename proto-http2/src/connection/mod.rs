@@ -122,6 +122,8 @@ struct Flags {
     settings_seen: bool,
     /// The last GOAWAY, the one that names the last stream, is queued.
     final_goaway_sent: bool,
+    /// A stream has data that stayed with the caller because other streams had filled the buffer.
+    crowded: bool,
 }
 
 /// One HTTP/2 connection, seen from one side.
@@ -687,6 +689,7 @@ impl Connection {
             return;
         };
         self.queued = self.queued.saturating_sub(stream.queued);
+        self.tell_crowded();
         if stream.is_ready {
             self.scheduler.rest(id);
         }

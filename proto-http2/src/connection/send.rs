@@ -156,6 +156,8 @@ impl Connection {
             self.queued = self.queued.saturating_add(len);
         }
         stream.is_blocked = !data.is_empty();
+        // Nothing of its own that leaves would make room for it.
+        self.flags.crowded |= stream.is_blocked && stream.queued <= most / 2;
         stream.ends = end && data.is_empty();
         if stream.ends && stream.queued == 0 {
             self.finish(id.0);
@@ -588,7 +590,7 @@ impl Connection {
         }
         let is_writable =
             stream.is_blocked && stream.queued <= self.limits.max_stream_send_buffer / 2;
-        if is_writable {
+        if is_writable && !self.flags.crowded {
             stream.is_blocked = false;
             self.events.push_back(Event::Writable { id: StreamId(id) });
         }
@@ -599,6 +601,7 @@ impl Connection {
             self.put_ready(len);
         }
         self.scheduler.sent(id, total);
+        self.tell_crowded();
         self.schedule(id);
         if end_stream {
             self.settle(id);
@@ -606,6 +609,23 @@ impl Connection {
             self.finish(id);
         }
         true
+    }
+
+    /// Once an eighth of the buffer of all streams is free: tells those that wait for it, in their order.
+    pub(super) fn tell_crowded(&mut self) {
+        let room = self.limits.max_send_buffer.saturating_sub(self.queued);
+        if !self.flags.crowded || room < self.limits.max_send_buffer / 8 {
+            return;
+        }
+        self.flags.crowded = false;
+        let most = self.limits.max_stream_send_buffer;
+        for stream in self.streams.iter_mut() {
+            if stream.is_blocked && stream.queued <= most / 2 {
+                stream.is_blocked = false;
+                let id = StreamId(stream.id);
+                self.events.push_back(Event::Writable { id });
+            }
+        }
     }
 
     /// Says the end of a stream of which nothing is queued any more.
