@@ -189,3 +189,20 @@ proptest! {
         }
     }
 }
+
+/// Whether a pointer is good does not depend on what was read before it: its target may run over the end
+/// of the data that the pointer stands in, and is refused only where the message ends.
+#[test]
+fn the_target_of_a_pointer_is_bounded_by_the_message_alone() {
+    // One answer, `a`, of type NS: its data is a pointer into a name that runs on behind it.
+    let mut message = vec![0, 0, 0x80, 0, 0, 0, 0, 2, 0, 0, 0, 0];
+    // At 12: a TXT record of the root, in whose data a label of 24 octets begins at 24.
+    message.extend_from_slice(&[0, 0, 16, 0, 1, 0, 0, 0, 0, 0, 2, 1, 24]);
+    // At 25: an NS record of the root, whose data at 36 is a pointer to 24.
+    message.extend_from_slice(&[0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 2, 0xc0, 24]);
+    // The label ends at 49, with the root behind it.
+    message.resize(50, 0);
+    assert!(proto_dns::wire::Message::parse(&message).is_ok());
+    message.truncate(49);
+    assert!(proto_dns::wire::Message::parse(&message).is_err());
+}

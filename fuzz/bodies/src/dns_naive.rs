@@ -32,6 +32,12 @@ pub(crate) struct Message {
 /// RFC 1035 section 4.1.4: a pointer leads to a *prior* occurrence, so it must lead before the
 /// fragment that it ends; at most 255 octets and 127 pointers.
 pub(crate) fn name(octets: &[u8], start: usize) -> Result<(Vec<u8>, usize), Bad> {
+    name_within(octets, octets.len(), start)
+}
+
+/// The same, when its first fragment has to end before `end`.
+fn name_within(whole: &[u8], end: usize, start: usize) -> Result<(Vec<u8>, usize), Bad> {
+    let mut octets = whole.get(..end).unwrap_or(whole);
     let (mut at, mut floor, mut behind, mut pointers) = (start, start, None, 0);
     let mut wire = Vec::new();
     let short = |behind: Option<usize>| match behind {
@@ -62,6 +68,7 @@ pub(crate) fn name(octets: &[u8], start: usize) -> Result<(Vec<u8>, usize), Bad>
                 }
                 behind = behind.or(Some(at + 2));
                 (at, floor) = (target, target);
+                octets = whole;
             }
             _ => return Err(Bad::Broken),
         }
@@ -89,22 +96,22 @@ pub(crate) fn message(octets: &[u8]) -> Option<Message> {
             let mut ttl = u32::from(word(end + 4)?) << 16 | u32::from(word(end + 6)?);
             let start = end + 10;
             let data = octets.get(start..start + len)?;
-            let until = &octets[..start + len];
+            let until = start + len;
             match rtype {
-                2..=5 | 7..=9 | 12 | 23 | 30 | 39 => names(until, start, 1)?,
-                15 | 18 | 21 | 36 => names(until, start + 2, 1)?,
-                6 | 14 | 17 => names(until, start, 2)?,
-                24 => names(until, start + 18, 1)?,
-                26 => names(until, start + 2, 2)?,
-                33 => names(until, start + 6, 1)?,
+                2..=5 | 7..=9 | 12 | 23 | 30 | 39 => names(octets, until, start, 1)?,
+                15 | 18 | 21 | 36 => names(octets, until, start + 2, 1)?,
+                6 | 14 | 17 => names(octets, until, start, 2)?,
+                24 => names(octets, until, start + 18, 1)?,
+                26 => names(octets, until, start + 2, 2)?,
+                33 => names(octets, until, start + 6, 1)?,
                 35 => {
                     // Two numbers and three strings stand before it.
                     let mut at = start + 4;
                     for _ in 0..3 {
-                        at += 1 + until.get(at).map_or(until.len(), |&len| usize::from(len));
+                        at += 1 + data.get(at - start).map_or(until, |&len| usize::from(len));
                     }
-                    if at <= until.len() {
-                        names(until, at, 1)?;
+                    if at <= until {
+                        names(octets, until, at, 1)?;
                     }
                 }
                 41 => {
@@ -132,9 +139,9 @@ pub(crate) fn message(octets: &[u8]) -> Option<Message> {
 }
 
 /// Names in record data. One that runs over the end concerns its record alone.
-fn names(until: &[u8], mut at: usize, count: usize) -> Option<()> {
+fn names(octets: &[u8], until: usize, mut at: usize, count: usize) -> Option<()> {
     for _ in 0..count {
-        match name(until, at) {
+        match name_within(octets, until, at) {
             Ok((_, end)) => at = end,
             Err(Bad::Short) => return Some(()),
             Err(Bad::Broken) => return None,

@@ -309,6 +309,8 @@ pub(crate) fn check<F: Follow>(
     end: usize,
     follow: &mut F,
 ) -> Result<usize, Stop> {
+    // What a pointer leads to may run over the end of the data that the pointer stands in.
+    let whole = octets;
     let octets = octets.get(..end).ok_or(Stop::Short)?;
     let mut at = start;
     // Most names of most messages are one pointer.
@@ -317,7 +319,7 @@ pub(crate) fn check<F: Follow>(
     {
         let target = usize::from(u16::from_be_bytes([high & 0x3f, low]));
         // What was verified is no longer than a name may be.
-        let measure = hop(octets, start, start, target, follow)?;
+        let measure = hop(whole, start, start, target, follow)?;
         if measure.pointers >= MAX_POINTERS {
             return Stop::bad(start, Fault::TooManyPointers);
         }
@@ -332,7 +334,7 @@ pub(crate) fn check<F: Follow>(
             1..=63 => at = at.wrapping_add(usize::from(high)).wrapping_add(1),
             0xc0.. => {
                 let target = pointer(octets, at, high).ok_or(Stop::Short)?;
-                let measure = hop(octets, at, start, target, follow)?;
+                let measure = hop(whole, at, start, target, follow)?;
                 let len = at
                     .wrapping_sub(start)
                     .saturating_add(usize::from(measure.len));
