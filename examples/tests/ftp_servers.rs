@@ -36,11 +36,11 @@ fn open_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let all = |mode| fs::Permissions::from_mode(mode);
     fs::set_permissions(folder.path(), all(0o755)).expect("rights");
-    let root = folder.path().join("root");
+    let root = folder.path().join("files");
     fs::create_dir_all(root.join("home/sub")).expect("a folder");
     fs::write(root.join("home/a.bin"), content()).expect("a file");
     fs::write(root.join("home/sub/x.txt"), "one\ntwo\n").expect("a file");
-    for open in ["root/home", "root/home/sub"] {
+    for open in ["files/home", "files/home/sub"] {
         fs::set_permissions(folder.path().join(open), all(0o777)).expect("rights");
     }
     certificate(folder.path());
@@ -61,7 +61,7 @@ fn is_root() -> bool {
 fn started(mut process: Process, folder: tempfile::TempDir, port: u16, user: &'static str) -> Peer {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     wait_for(&mut process, address);
-    let root = folder.path().join("root/home");
+    let root = folder.path().join("files/home");
     Peer {
         _process: process,
         folder,
@@ -84,7 +84,7 @@ fn vsftpd(tls: bool) -> Option<Peer> {
         "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\n\
          anonymous_enable=YES\nno_anon_password=NO\nlocal_enable=NO\nwrite_enable=YES\n\
          anon_upload_enable=YES\nanon_mkdir_write_enable=YES\nanon_other_write_enable=YES\n\
-         anon_umask=022\nanon_root={dir}/root\nsecure_chroot_dir={dir}/empty\n\
+         anon_umask=022\nanon_root={dir}/files\nsecure_chroot_dir={dir}/empty\n\
          seccomp_sandbox=NO\nport_enable=YES\nconnect_from_port_20=NO\nasync_abor_enable=YES\n\
          ascii_upload_enable=YES\nascii_download_enable=YES\nxferlog_enable=NO\n\
          vsftpd_log_file={dir}/vsftpd.log\nmdtm_write=YES\n"
@@ -114,7 +114,7 @@ fn proftpd(tls: bool) -> Option<Peer> {
     let (folder, port) = (open_folder(), free_port());
     let dir = folder.path().display();
     let (uid, gid) = NOBODY;
-    let passwd = format!("bob:{HASH}:{uid}:{gid}::{dir}/root:/bin/false\n");
+    let passwd = format!("bob:{HASH}:{uid}:{gid}::{dir}/files:/bin/false\n");
     let passwd = write(folder.path(), "passwd", &passwd);
     fs::set_permissions(&passwd, fs::Permissions::from_mode(0o600)).expect("rights");
     let mut config = format!(
@@ -150,7 +150,7 @@ fn pure_ftpd(tls: bool) -> Option<Peer> {
     let (folder, port) = (open_folder(), free_port());
     let dir = folder.path().display();
     let (uid, gid) = NOBODY;
-    let line = format!("bob:{HASH}:{uid}:{gid}::{dir}/root/./::::::::::::\n");
+    let line = format!("bob:{HASH}:{uid}:{gid}::{dir}/files/./::::::::::::\n");
     let passwd = write(folder.path(), "passwd", &line);
     let database = folder.path().join("users.pdb");
     run_ok(
@@ -199,7 +199,7 @@ fn pyftpdlib(tls: bool) -> Option<Peer> {
     let mut command = Command::new(python);
     command
         .args(["-W", "ignore", "-c", PYFTPDLIB])
-        .arg(folder.path().join("root"))
+        .arg(folder.path().join("files"))
         .arg(port.to_string());
     if tls {
         let dir = folder.path();
