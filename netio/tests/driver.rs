@@ -21,6 +21,9 @@ use netio::driver::{Datagram, Error, Server, Stream};
 use netio::shape::{Local, LocalId, StreamMachine as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
+/// For an orderly end that comes at once, unless the machine is busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn line(text: &str) -> Event {
     Event::Line(text.into())
 }
@@ -44,7 +47,7 @@ async fn lines_cross_a_pipe_of_three_octets_both_ways() {
     };
     let ask = async {
         assert_eq!(client.next().await.unwrap(), Some(line("HELLO")));
-        client.close(Duration::from_secs(1)).await.unwrap();
+        client.close(PATIENCE).await.unwrap();
     };
     tokio::join!(serve, ask);
 }
@@ -119,7 +122,7 @@ async fn r5_the_farewell_is_written_after_the_error() {
     let ask = async {
         assert_eq!(client.next().await.unwrap(), Some(line("farewell")));
         assert_eq!(client.next().await.unwrap(), Some(Event::PeerClosed));
-        client.close(Duration::from_secs(1)).await.unwrap();
+        client.close(PATIENCE).await.unwrap();
     };
     tokio::join!(serve, ask);
 }
@@ -164,7 +167,7 @@ async fn r3_timers_work_under_a_paused_clock() {
     let serve = async { while server.next().await.unwrap().is_some() {} };
     let ask = async {
         assert_eq!(client.next().await.unwrap(), Some(line("idle")));
-        client.close(Duration::from_secs(1)).await.unwrap();
+        client.close(PATIENCE).await.unwrap();
     };
     tokio::join!(serve, ask);
     assert_eq!(start.elapsed().as_secs(), 600);
@@ -174,7 +177,7 @@ async fn r3_timers_work_under_a_paused_clock() {
 async fn close_gives_up_when_the_peer_does_not_end() {
     let (near, _far) = tokio::io::duplex(64);
     let mut driver = Stream::new(Lines::default(), near);
-    let error = driver.close(Duration::from_secs(5)).await.unwrap_err();
+    let error = driver.close(PATIENCE).await.unwrap_err();
     assert!(matches!(error, Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut));
 }
 
@@ -217,7 +220,7 @@ async fn a_server_bounds_its_connections_and_ends_in_order() {
                 }
             }
             driver.machine_mut().send("closing");
-            driver.close(Duration::from_secs(5)).await.unwrap();
+            driver.close(PATIENCE).await.unwrap();
         },
         async { stopped.await.unwrap() },
     );
@@ -232,12 +235,12 @@ async fn a_server_bounds_its_connections_and_ends_in_order() {
     assert_eq!(second.next().await.unwrap(), Some(line("HELLO")));
     let waiting = tokio::time::timeout(Duration::from_millis(100), third.next()).await;
     assert!(waiting.is_err(), "a third connection waits for a place");
-    first.close(Duration::from_secs(5)).await.unwrap();
+    first.close(PATIENCE).await.unwrap();
     assert_eq!(third.next().await.unwrap(), Some(line("HELLO")));
     stop.send(()).unwrap();
     for client in [&mut second, &mut third] {
         assert_eq!(client.next().await.unwrap(), Some(line("closing")));
-        client.close(Duration::from_secs(5)).await.unwrap();
+        client.close(PATIENCE).await.unwrap();
     }
     server.await.unwrap();
 }
