@@ -23,7 +23,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tls::tokio_rustls::rustls::ServerConfig;
+use tls::tokio_rustls::rustls::pki_types::ServerName;
+use tls::tokio_rustls::rustls::{ClientConfig, ServerConfig};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -92,6 +93,8 @@ pub struct Copy {
     pub primary: SocketAddr,
     /// What transfers are signed with.
     pub key: Option<Key>,
+    /// Whom to trust, where transfers go over TLS (RFC 9103).
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 /// The name server, and what its parts share.
@@ -486,6 +489,9 @@ async fn secondary(
         machine = machine.with_zone(zone);
     }
     let mut driver = driver::Secondary::new(machine, clock, limits);
+    if let Some(config) = copy.tls {
+        driver = driver.over_tls(config, ServerName::from(copy.primary.ip()));
+    }
     loop {
         let now = driver.now();
         driver.machine_mut().handle_clock(now, unix());

@@ -354,3 +354,50 @@ fn we_copy_the_zone_of_named_with_tsig_and_follow_an_update_by_notify_and_ixfr()
     };
     is_copied_by_us("named", named_primary, nsupdate, "changes");
 }
+
+/// RFC 9103: a copy over TLS, from a primary that proves its address; none from a stranger.
+#[test]
+fn our_secondary_copies_over_tls_from_a_primary_that_it_trusts() {
+    if find("dig").is_none() {
+        skip!("dig")
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let zone = zone_file(folder.path(), &peers::zone_text());
+    support::certificate(folder.path());
+    let cert = folder.path().join("cert.pem");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dns-serve"));
+    command.args(["--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"]);
+    command.args(["--zone", &zone, "--allow-transfer", "k", "--tsig", &tsig()]);
+    command.arg("--cert").arg(&cert);
+    command.arg("--key").arg(folder.path().join("key.pem"));
+    let primary = OurServer::start(&mut command, 2);
+    let from = format!("example.com@{}", primary.address("dot"));
+    let from_address = primary.address("dot").to_string();
+    let secondary = |ca: &Path, log: &Path| {
+        let words = [
+            "--tsig",
+            &tsig(),
+            "--secondary-key",
+            "k",
+            "--allow-transfer",
+            "127.0.0.1",
+        ];
+        let ca = ca.display().to_string();
+        let more = ["--secondary", &from, "--secondary-ca", &ca, "--verbose"];
+        dns_serve_with_log("127.0.0.1:0", &[&words[..], &more].concat(), log)
+    };
+    let copy = secondary(&cert, &folder.path().join("log"));
+    wait_until("the transfer", || serial(copy.address("dns")) == Some(1));
+    assert_eq!(
+        transferred(copy.address("dns"), &[]),
+        transferred(primary.address("dns"), &["-y", &dig_key()])
+    );
+    let strangers = tempfile::tempdir().expect("a folder");
+    support::certificate(strangers.path());
+    let log = strangers.path().join("log");
+    let copy = secondary(&strangers.path().join("cert.pem"), &log);
+    wait_until("the failure", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.contains(&from_address))
+    });
+    assert_eq!(serial(copy.address("dns")), None);
+}

@@ -47,6 +47,9 @@ struct Arguments {
     /// The name of the key that copies are asked for with.
     #[arg(long, value_name = "NAME")]
     secondary_key: Option<Name>,
+    /// Copy over TLS, from servers whose address one of these authorities certifies, as PEM.
+    #[arg(long, value_name = "FILE")]
+    secondary_ca: Option<PathBuf>,
     /// A key for signatures; may be given more than once.
     #[arg(long = "tsig", value_name = "NAME:ALG:SECRET", value_parser = read_key)]
     keys: Vec<Key>,
@@ -143,6 +146,14 @@ fn policy(arguments: &Arguments) -> Result<(Policy, Vec<Copy>), String> {
                 .ok_or_else(|| format!("{name}: not a key of --tsig"))?,
         ),
     };
+    let tls = match &arguments.secondary_ca {
+        None => None,
+        Some(file) => {
+            let wrong = |error: &dyn Error| format!("{}: {error}", file.display());
+            let roots = std::fs::read(file).map_err(|error| wrong(&error))?;
+            Some(tls::client_config(&roots, &[b"dot"]).map_err(|error| wrong(&error))?)
+        }
+    };
     let mut copies = Vec::new();
     for (origin, primary) in &arguments.secondaries {
         policy.notify.addresses.push(primary.ip());
@@ -151,6 +162,7 @@ fn policy(arguments: &Arguments) -> Result<(Policy, Vec<Copy>), String> {
             origin: origin.clone(),
             primary: *primary,
             key: key.cloned(),
+            tls: tls.clone(),
         });
     }
     Ok((policy, copies))
