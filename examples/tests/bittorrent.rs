@@ -13,6 +13,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 use support::{OurServer, Process, find, find_peer, free_port, run, run_ok, skip, wait_for};
 
 const FILE_LEN: usize = 3_000_000;
@@ -307,6 +308,16 @@ fn opentracker(program: &Path, folder: &Path, hashes: &[Sha1Hash]) -> (Process, 
     command.args(["-u", "nobody", "-w", "/wl.txt", "-d"]);
     let mut server = Process::start(command.arg(folder).stdout(Stdio::null()));
     wait_for(&mut server, address);
+    // It listens before it has read its list.
+    let mut early = Announce::new(hashes[0], PeerId([b'e'; 20]), 7000);
+    early.event = AnnounceEvent::Started;
+    let begin = Instant::now();
+    while let http::ClientEvent::Refused { reason, .. } = block_on(ask_over_http(address, &early)) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{reason}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    early.event = AnnounceEvent::Stopped;
+    block_on(ask_over_http(address, &early));
     (server, address)
 }
 
@@ -424,7 +435,7 @@ fn load(tracker: SocketAddr, count: u32) -> f64 {
     else {
         panic!("no connection id")
     };
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     let (mut sent, mut answered) = (0, 0);
     while answered < count {
         while sent < count && sent - answered < 64 {
