@@ -20,7 +20,7 @@ fn works() -> Vec<String> {
 }
 
 #[divan::bench(args = works())]
-fn pop3(bencher: Bencher<'_, '_>, work: &str) {
+fn http2(bencher: Bencher<'_, '_>, work: &str) {
     for case in benches::http2::cases() {
         let told = format!("{case:?}");
         for (who, job) in case.jobs {

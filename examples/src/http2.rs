@@ -1,60 +1,13 @@
-//! A site over HTTP/2: the pages, and what answers the events of a connection.
+//! A site over HTTP/2: what answers the events of a connection.
 
 use crate::app::StreamApp;
 use bytes::Bytes;
 use core::time::Duration;
 use proto_http2::{Connection, Event, Fields, StreamId};
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// What `GET /` answers without a folder.
-pub const PAGE: &str = "<!doctype html>\n<title>Utopia</title>\n<link rel=\"icon\" href=\"data:,\">\n<p>Hello from Utopia over HTTP/2.\n";
-
-/// What a server serves.
-#[derive(Debug, Default)]
-pub struct Site {
-    /// The folder of the files; without one there is a page at `/` and objects at `/object/OCTETS`.
-    pub root: Option<PathBuf>,
-    /// Paths, and what is pushed with them.
-    pub push: Vec<(String, Vec<String>)>,
-}
-
-impl Site {
-    /// The type and octets under a path.
-    fn find(&self, path: &str) -> Option<(&'static str, Bytes)> {
-        let path = path.split('?').next().unwrap_or_default();
-        let Some(root) = &self.root else {
-            if path == "/" || path == "/index.html" {
-                return Some(("text/html", Bytes::from_static(PAGE.as_bytes())));
-            }
-            let octets = path.strip_prefix("/object/")?.parse::<usize>().ok()?;
-            let octets = Bytes::from(vec![b'o'; octets.min(64 * 1024 * 1024)]);
-            return Some(("application/octet-stream", octets));
-        };
-        let relative = Path::new(path.strip_prefix('/')?);
-        // Nothing above the folder, and nothing beside it.
-        if !relative
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
-        {
-            return None;
-        }
-        let mut file = root.join(relative);
-        if file.is_dir() {
-            file.push("index.html");
-        }
-        let kind = match file.extension().and_then(|end| end.to_str()) {
-            Some("html") => "text/html",
-            Some("css") => "text/css",
-            Some("js") => "text/javascript",
-            Some("svg") => "image/svg+xml",
-            Some("txt") => "text/plain",
-            _ => "application/octet-stream",
-        };
-        Some((kind, std::fs::read(file).ok()?.into()))
-    }
-}
+pub use crate::site::{PAGE, Site};
 
 /// Answers the requests of one connection.
 #[derive(Debug)]
@@ -110,8 +63,7 @@ impl Pages {
     fn push_with(&mut self, machine: &mut Connection, id: StreamId, fields: &Fields, path: &str) {
         let site = Arc::clone(&self.site);
         let text = |name| String::from_utf8_lossy(fields.value(name).unwrap_or_default());
-        let lists = site.push.iter().filter(|(with, _)| with == path);
-        for pushed in lists.flat_map(|(_, list)| list) {
+        for pushed in site.pushed_with(path) {
             let Some((kind, body)) = site.find(pushed) else {
                 continue;
             };

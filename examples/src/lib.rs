@@ -26,6 +26,8 @@ pub mod pop3_client;
 pub mod serve;
 #[cfg(all(feature = "dns", feature = "mail"))]
 pub mod services;
+#[cfg(feature = "http2")]
+pub mod site;
 #[cfg(feature = "mail")]
 pub mod smtp_client;
 #[cfg(all(feature = "dns", feature = "mail"))]

@@ -44,6 +44,7 @@ pub async fn connection<A, T>(
     A: StreamApp,
     T: Transport,
 {
+    let mut closing = core::pin::pin!(closing.wait());
     loop {
         tokio::select! {
             event = driver.next() => match event {
@@ -55,7 +56,7 @@ pub async fn connection<A, T>(
                 // The machine's farewell still has to leave: go on until there is nothing more.
                 Err(error) => eprintln!("{peer}: {}", cli::causes(&error)),
             },
-            () = closing.wait() => {
+            () = &mut closing => {
                 let _ = driver.close(PATIENCE).await;
                 return;
             }

@@ -63,10 +63,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("{}: {error}", arguments.listen))?;
     let word = if tls.is_some() { "h2" } else { "h2c" };
     cli::listening(word, listener.local_addr()?);
-    let site = Arc::new(Site {
-        root: arguments.root,
-        push: arguments.push,
-    });
+    let site = Arc::new(Site::new(arguments.root, arguments.push));
     let (config, limits) = (Arc::new(Config::default()), Arc::new(Limits::internet()));
     let handler = move |socket: TcpStream, peer, closing| {
         let (site, tls) = (Arc::clone(&site), tls.clone());

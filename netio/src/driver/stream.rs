@@ -328,12 +328,13 @@ impl<M: StreamMachine, T: Transport> Stream<M, T> {
 
     /// Takes from the machine what the transport may soon take.
     fn collect_output(&mut self) {
+        // Asked once: it costs as much as a small piece does.
+        let now = self.clock.now();
         while self.step.is_none() {
             let budget = self.options.write_ahead.saturating_sub(self.output.len());
             if budget == 0 {
                 return;
             }
-            let now = self.clock.now();
             self.step = match self.machine.poll_transmit(now, budget) {
                 None => return,
                 Some(StreamTransmit::Data(data)) => {

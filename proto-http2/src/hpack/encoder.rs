@@ -272,6 +272,7 @@ struct Hashes {
 }
 
 impl Hashes {
+    #[inline]
     fn of(name: &[u8], value: &[u8]) -> Self {
         let name = mix(0x9e37_79b9_7f4a_7c15, name);
         let field = mix(name, value);
@@ -325,37 +326,52 @@ fn never(into: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     literal(into, 0x10, 4, usize::from(find_name(name)), name, value);
 }
 
-/// A hit is found to be one by comparing, so nothing but speed hangs on this.
+/// Looks at eight octets at the beginning, in the middle and at the end, so that long values cost no
+/// more than short ones. A hit is found to be one by comparing: nothing but speed hangs on this.
+#[inline]
 fn mix(seed: u64, text: &[u8]) -> u64 {
-    const PRIME: u64 = 0xff51_afd7_ed55_8ccd;
-    let mut hash = seed ^ u64::try_from(text.len()).unwrap_or(0);
-    let (words, _) = text.as_chunks::<8>();
-    for word in words {
-        hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(PRIME);
-        hash ^= hash >> 32;
-    }
-    // The last eight octets, some of them for the second time, or the few that there are.
-    let last = match text.last_chunk::<8>() {
-        Some(last) => u64::from_le_bytes(*last),
-        None => match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-            (Some(first), Some(last)) => {
-                u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+    const PRIMES: [u64; 3] = [
+        0xff51_afd7_ed55_8ccd,
+        0xc4ce_b9fe_1a85_ec53,
+        0x9e37_79b9_7f4a_7c15,
+    ];
+    let word = |octets: &[u8; 8]| u64::from_le_bytes(*octets);
+    let half = |octets: &[u8; 4]| u64::from(u32::from_le_bytes(*octets));
+    let middle = text.get(text.len() / 2..).and_then(<[u8]>::first_chunk);
+    let words = match (text.first_chunk(), text.last_chunk()) {
+        // Below sixteen octets these two are all.
+        (Some(first), Some(last)) => [word(first), word(last), middle.map_or(0, word)],
+        _ => match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => [half(first), half(last), 0],
+            _ => {
+                let few = text
+                    .iter()
+                    .fold(0, |word, octet| word << 8 | u64::from(*octet));
+                [few, 0, 0]
             }
-            _ => text
-                .iter()
-                .fold(0, |word, octet| word << 8 | u64::from(*octet)),
         },
     };
-    hash = (hash ^ last).wrapping_mul(PRIME);
-    hash ^ hash >> 29
+    let len = u64::try_from(text.len()).unwrap_or(0);
+    let hash = words
+        .iter()
+        .zip(PRIMES)
+        .fold(seed ^ len, |hash, (word, prime)| {
+            hash ^ (word ^ word >> 32).wrapping_mul(prime)
+        });
+    (hash ^ hash >> 32).wrapping_mul(PRIMES[0])
 }
 
+/// Mostly one octet.
+#[inline]
 fn integer(into: &mut Vec<u8>, pattern: u8, prefix: u32, value: usize) {
     let mask = 0xffu8.wrapping_shr(8u32.saturating_sub(prefix));
-    if let Some(small) = u8::try_from(value).ok().filter(|small| *small < mask) {
-        into.push(pattern | small);
-        return;
+    match u8::try_from(value) {
+        Ok(small) if small < mask => into.push(pattern | small),
+        _ => long_integer(into, pattern, mask, value),
     }
+}
+
+fn long_integer(into: &mut Vec<u8>, pattern: u8, mask: u8, value: usize) {
     into.push(pattern | mask);
     let mut rest = value.saturating_sub(usize::from(mask));
     while rest >= 0x80 {

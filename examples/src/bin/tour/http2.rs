@@ -20,10 +20,10 @@ pub(crate) async fn run(report: &mut Report) -> Result<(), Box<dyn Error>> {
     report.chapter("http2", "HTTP/2: many objects over one connection");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let site = Arc::new(Site {
-        root: None,
-        push: vec![("/".to_owned(), vec!["/object/5".to_owned()])],
-    });
+    let site = Arc::new(Site::new(
+        None,
+        vec![("/".to_owned(), vec!["/object/5".to_owned()])],
+    ));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let make = move |socket| {
         let machine = Connection::server(Duration::ZERO, Config::default(), Limits::default());
