@@ -172,11 +172,11 @@ impl Session {
                 }
             }
             None if !self.transaction.has_sender => {
-                self.say(503, (5, 5, 1), "no message to take a part of");
+                self.say("503 5.5.1 no message to take a part of");
                 self.set_ready();
             }
             None => {
-                self.say(250, (2, 0, 0), "part received");
+                self.say("250 2.0.0 part received");
                 self.set_ready();
             }
         }
@@ -187,7 +187,7 @@ impl Session {
     fn end_of_message(&mut self) -> Option<Event> {
         let recipients = self.transaction.recipients;
         if !self.transaction.has_sender {
-            self.say(503, (5, 5, 1), "no message to take a part of");
+            self.say("503 5.5.1 no message to take a part of");
             self.set_ready();
             return None;
         }
@@ -216,11 +216,11 @@ impl Session {
     fn refuse_message(&mut self, reason: AbortReason, answers: u32) {
         for _ in 0..answers {
             match reason {
-                AbortReason::TooLarge => self.say(552, (5, 3, 4), "message too large"),
+                AbortReason::TooLarge => self.say("552 5.3.4 message too large"),
                 AbortReason::BareNewline => {
-                    self.say(521, (5, 5, 2), "bare CR, LF or NUL in the message; closing");
+                    self.say("521 5.5.2 bare CR, LF or NUL in the message; closing");
                 }
-                _ => self.say(451, (4, 3, 0), "try again later"),
+                _ => self.say("451 4.3.0 try again later"),
             }
         }
         if reason == AbortReason::BareNewline {

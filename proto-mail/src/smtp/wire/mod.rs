@@ -20,5 +20,6 @@ pub use params::{
     AuthParam, BodyType, ByMode, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Parameter,
     RcptParams, Ret,
 };
+pub(crate) use reply::ReplyLines;
 pub use reply::{Reply, ReplyDecoder, ReplyError, ReplyFault};
 pub use xtext::{xtext_decode, xtext_encode};

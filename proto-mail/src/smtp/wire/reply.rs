@@ -148,6 +148,63 @@ impl Reply {
     }
 }
 
+/// Writes a reply as it is made, without a [`Reply`] in between.
+pub(crate) struct ReplyLines {
+    code: [u8; 3],
+    dst: BytesMut,
+    /// Where the octet behind the code of the last line stands.
+    mark: usize,
+}
+
+impl ReplyLines {
+    /// Begins the first line behind what is in `dst`.
+    pub(crate) fn new(code: [u8; 3], dst: BytesMut) -> Self {
+        let mut lines = Self { code, dst, mark: 0 };
+        lines.begin();
+        lines
+    }
+
+    /// Appends to the line. Controls become blanks: none of them can begin a line of its own.
+    pub(crate) fn put(&mut self, text: &[u8]) {
+        let before = self.dst.len();
+        self.dst.extend_from_slice(text);
+        for octet in self.dst.get_mut(before..).unwrap_or_default() {
+            // Stored in any case, so that the compiler makes vectors of it.
+            *octet = if octet.is_ascii_control() {
+                b' '
+            } else {
+                *octet
+            };
+        }
+    }
+
+    /// Appends a number.
+    pub(crate) fn number(&mut self, value: u64) {
+        digits(value, &mut self.dst);
+    }
+
+    /// Ends the line; another one follows.
+    pub(crate) fn next_line(&mut self) {
+        self.dst.extend_from_slice(b"\r\n");
+        self.begin();
+    }
+
+    /// Ends the last line and gives the buffer back.
+    pub(crate) fn finish(mut self) -> BytesMut {
+        if let Some(mark) = self.dst.get_mut(self.mark) {
+            *mark = b' ';
+        }
+        self.dst.extend_from_slice(b"\r\n");
+        self.dst
+    }
+
+    fn begin(&mut self) {
+        self.dst.extend_from_slice(&self.code);
+        self.mark = self.dst.len();
+        self.dst.extend_from_slice(b"-");
+    }
+}
+
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reply({self})")
