@@ -7,7 +7,7 @@ use crate::dot::Unstuffer;
 use crate::sasl::Mechanism;
 use crate::smtp::Protocol;
 use crate::smtp::wire::{
-    BodyType, Command, CommandFault, Extension, MailParams, Mailbox, RcptParams, Reply, ReplyLines,
+    BodyType, Command, CommandFault, Extension, MailParams, Mailbox, OkLines, RcptParams, Reply,
     ReversePath,
 };
 use crate::value::{Base64, Text};
@@ -110,14 +110,14 @@ impl Session {
         self.flags.hello = true;
         self.flags.extended = kind != HelloKind::Helo;
         let name = Bytes::copy_from_slice(name.as_bytes());
-        let mut reply = ReplyLines::new(*b"250", core::mem::take(self.output.tail()));
+        let mut reply = OkLines::new(core::mem::take(self.output.tail()));
         if self.config.hello_names_host {
-            reply.put(self.config.host.as_bytes());
-            reply.put(b" ");
+            reply.put_clean(self.config.host.as_bytes());
+            reply.put(" ");
         }
-        reply.put(b"Hello ");
-        reply.put(&name);
-        reply.put(b", pleased to meet you");
+        reply.put("Hello ");
+        reply.put_clean(&name);
+        reply.put(", pleased to meet you");
         if kind != HelloKind::Helo {
             self.put_extensions(&mut reply);
         }
@@ -125,7 +125,7 @@ impl Session {
         Some(Event::Hello { kind, name })
     }
 
-    fn put_extensions(&self, reply: &mut ReplyLines) {
+    fn put_extensions(&self, reply: &mut OkLines) {
         let config = &*self.config;
         let has_tls = self.tls.is_some();
         for extension in Extension::ALL {
@@ -155,30 +155,30 @@ impl Session {
                 continue;
             }
             reply.next_line();
-            reply.put(extension.keyword().as_bytes());
+            reply.put(extension.keyword());
             match extension {
                 Extension::Size => {
-                    reply.put(b" ");
+                    reply.put(" ");
                     reply.number(self.limits.max_message_octets);
                 }
                 Extension::Auth => {
                     for mechanism in self.offered_mechanisms() {
-                        reply.put(b" ");
-                        reply.put(mechanism.as_str().as_bytes());
+                        reply.put(" ");
+                        reply.put_clean(mechanism.as_str().as_bytes());
                     }
                 }
                 Extension::Limits => {
-                    reply.put(b" MAILMAX=");
+                    reply.put(" MAILMAX=");
                     reply.number(u64::from(self.limits.max_messages));
-                    reply.put(b" RCPTMAX=");
+                    reply.put(" RCPTMAX=");
                     reply.number(u64::from(self.limits.max_recipients));
                 }
                 Extension::FutureRelease => {
                     // RFC 4865 section 4: the longest interval, and the latest date; the machine
                     // knows no calendar, so the date is as far away as the form allows.
-                    reply.put(b" ");
+                    reply.put(" ");
                     reply.number(u64::from(config.future_release.unwrap_or(0)));
-                    reply.put(b" 9999-12-31T23:59:59Z");
+                    reply.put(" 9999-12-31T23:59:59Z");
                 }
                 _ => {}
             }

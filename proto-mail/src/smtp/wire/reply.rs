@@ -148,24 +148,29 @@ impl Reply {
     }
 }
 
-/// Writes a reply as it is made, without a [`Reply`] in between.
-pub(crate) struct ReplyLines {
-    code: [u8; 3],
+/// Writes a reply with code 250 as it is made, without a [`Reply`] in between.
+pub(crate) struct OkLines {
     dst: BytesMut,
     /// Where the octet behind the code of the last line stands.
     mark: usize,
 }
 
-impl ReplyLines {
+impl OkLines {
     /// Begins the first line behind what is in `dst`.
-    pub(crate) fn new(code: [u8; 3], dst: BytesMut) -> Self {
-        let mut lines = Self { code, dst, mark: 0 };
-        lines.begin();
-        lines
+    pub(crate) fn new(mut dst: BytesMut) -> Self {
+        dst.extend_from_slice(b"250-");
+        let mark = dst.len().saturating_sub(1);
+        Self { dst, mark }
     }
 
-    /// Appends to the line. Controls become blanks: none of them can begin a line of its own.
-    pub(crate) fn put(&mut self, text: &[u8]) {
+    /// Appends to the line.
+    pub(crate) fn put(&mut self, text: &'static str) {
+        self.dst.extend_from_slice(text.as_bytes());
+    }
+
+    /// Appends to the line what is not known in advance. Controls become blanks: none of them can
+    /// begin a line of its own.
+    pub(crate) fn put_clean(&mut self, text: &[u8]) {
         let before = self.dst.len();
         self.dst.extend_from_slice(text);
         for octet in self.dst.get_mut(before..).unwrap_or_default() {
@@ -185,8 +190,8 @@ impl ReplyLines {
 
     /// Ends the line; another one follows.
     pub(crate) fn next_line(&mut self) {
-        self.dst.extend_from_slice(b"\r\n");
-        self.begin();
+        self.dst.extend_from_slice(b"\r\n250-");
+        self.mark = self.dst.len().saturating_sub(1);
     }
 
     /// Ends the last line and gives the buffer back.
@@ -196,12 +201,6 @@ impl ReplyLines {
         }
         self.dst.extend_from_slice(b"\r\n");
         self.dst
-    }
-
-    fn begin(&mut self) {
-        self.dst.extend_from_slice(&self.code);
-        self.mark = self.dst.len();
-        self.dst.extend_from_slice(b"-");
     }
 }
 
