@@ -1,10 +1,11 @@
 //! Messages as they come in, by DATA and by BDAT.
 
 use super::{AbortReason, BareNewlines, Error, Event, MessageAsk, QuestionKind, Session, State};
-use crate::dot::Received;
+use crate::dot::{LINE_DOT, Received};
 use crate::output::BY_REFERENCE;
 use crate::smtp::wire::BodyType;
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memmem;
 
 /// Small runs between stuffed dots are joined up to so many octets.
 const JOINED: usize = 16 * 1024;
@@ -13,9 +14,10 @@ impl Session {
     /// Reads parts of a message until something is to be said.
     pub(super) fn poll_body(&mut self, input: &mut BytesMut) -> Option<Event> {
         let mut joined = BytesMut::new();
+        let finder = memmem::Finder::new(LINE_DOT);
         loop {
             let (skip, take) = match &mut self.state {
-                State::Dots(unstuffer) => match unstuffer.step(input) {
+                State::Dots(unstuffer) => match unstuffer.step_by(input, &finder) {
                     Received::Text { skip, take } => (skip, take),
                     _ if !joined.is_empty() => return Some(Event::BodyChunk(joined.freeze())),
                     Received::End(len) => {
