@@ -111,9 +111,9 @@ fn machine_per_command() -> Case {
             }
         }
         while let Some(Transmit::Data(data)) = session.poll_transmit(NOW, CHUNK) {
-            said += data.iter().filter(|&&octet| octet == b'\n').count() as u64;
+            said += black_box(&data).len();
         }
-        assert!(said > 14, "an answer to each");
+        assert!(said > 14 * "250 \r\n".len(), "an answer to each");
         COMMANDS.len() as u64
     });
     Case {

@@ -129,6 +129,9 @@ pub enum Received {
     End(usize),
 }
 
+/// A line that begins with a dot.
+pub(crate) const LINE_DOT: &[u8] = b"\r\n.";
+
 /// Gets the text back.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unstuffer {
@@ -145,6 +148,15 @@ impl Unstuffer {
     /// Looks at the front of `src`; the caller removes what the answer names.
     #[must_use]
     pub fn step(&mut self, src: &[u8]) -> Received {
+        self.step_to(src, |text| memmem::find(text, LINE_DOT))
+    }
+
+    /// As [`step`](Self::step), by a `finder` of [`LINE_DOT`] that was made once for many steps.
+    pub(crate) fn step_by(&mut self, src: &[u8], finder: &memmem::Finder<'_>) -> Received {
+        self.step_to(src, |text| finder.find(text))
+    }
+
+    fn step_to(&mut self, src: &[u8], find: impl FnOnce(&[u8]) -> Option<usize>) -> Received {
         let (skip, text) = match (self.at, src) {
             (_, []) | (At::LineStart, [b'.'] | [b'.', b'\r']) => return Received::Partial,
             (At::LineStart, [b'.', b'\r', b'\n', ..]) => return Received::End(3),
@@ -157,7 +169,7 @@ impl Unstuffer {
             }
             (_, rest) => (0, rest),
         };
-        let take = memmem::find(text, b"\r\n.").map_or(text.len(), |at| at.saturating_add(2));
+        let take = find(text).map_or(text.len(), |at| at.saturating_add(2));
         // The octet before `text` is no CR here, so that only what is taken counts.
         self.at = At::Middle.after(text.get(..take).unwrap_or_default());
         Received::Text { skip, take }

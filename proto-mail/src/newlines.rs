@@ -14,20 +14,7 @@ impl NewlineCheck {
             return 0;
         };
         let follows = text.get(1..).unwrap_or_default();
-        // In blocks of fixed size and without branches, so that the compiler makes vectors of it.
-        let mut is_bad = (*first == b'\n') != self.after_cr || *last == 0;
-        let mut blocks = text.chunks_exact(64);
-        let mut nexts = follows.chunks(64);
-        for (block, next) in blocks.by_ref().zip(nexts.by_ref()) {
-            let mut bad = 0_u8;
-            for (octet, next) in block.iter().zip(next) {
-                bad |= u8::from(*octet == b'\r') ^ u8::from(*next == b'\n') | u8::from(*octet == 0);
-            }
-            is_bad |= bad != 0;
-        }
-        for (octet, next) in blocks.remainder().iter().zip(nexts.flatten()) {
-            is_bad |= ((*octet == b'\r') != (*next == b'\n')) | (*octet == 0);
-        }
+        let is_bad = (*first == b'\n') != self.after_cr || *last == 0 || has_fault(text, follows);
         if !is_bad {
             self.after_cr = *last == b'\r';
             return text.len();
@@ -52,6 +39,35 @@ impl NewlineCheck {
     pub(crate) fn repaired(&mut self) {
         self.after_cr = false;
     }
+}
+
+/// Octets that are looked at together, without branches, so that the compiler makes vectors of it.
+const BLOCK: usize = 64;
+
+/// Whether one of the octets is NUL, or CR and LF do not stand together. `follows` is `text` without
+/// its first octet.
+fn has_fault(text: &[u8], follows: &[u8]) -> bool {
+    let mut is_bad = false;
+    let mut check = |block: &[u8], next: &[u8]| {
+        let mut bad = 0_u8;
+        for (octet, next) in block.iter().zip(next) {
+            bad |= (u8::from(*octet == b'\r') ^ u8::from(*next == b'\n')) | u8::from(*octet == 0);
+        }
+        is_bad |= bad != 0;
+    };
+    let (blocks, _) = text.as_chunks::<BLOCK>();
+    let (nexts, rest) = follows.as_chunks::<BLOCK>();
+    for (block, next) in blocks.iter().zip(nexts) {
+        check(block, next);
+    }
+    // The last block overlaps the one before it: that is cheaper than to go octet by octet.
+    let all = text.get(..follows.len()).unwrap_or_default();
+    match all.last_chunk::<BLOCK>().zip(follows.last_chunk::<BLOCK>()) {
+        Some((block, next)) if !rest.is_empty() => check(block, next),
+        Some(_) => {}
+        None => check(all, follows),
+    }
+    is_bad
 }
 
 #[cfg(test)]

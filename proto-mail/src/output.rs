@@ -7,6 +7,9 @@ use bytes::{Bytes, BytesMut};
 /// wins below about 4 KiB.
 pub(crate) const BY_REFERENCE: usize = 4096;
 
+/// Room for the answers to some commands, so that a buffer is not grown step by step for each batch.
+const FIRST: usize = 512;
+
 /// A queue of octets: small pieces coalesced, big ones uncopied. Empty, it owns no memory.
 #[derive(Default)]
 pub(crate) struct Output {
@@ -21,7 +24,7 @@ pub(crate) struct Output {
 impl Output {
     /// Queues a copy of `octets`.
     pub(crate) fn copy(&mut self, octets: &[u8]) {
-        self.tail.extend_from_slice(octets);
+        self.tail().extend_from_slice(octets);
     }
 
     /// Queues `octets` by reference.
@@ -40,7 +43,15 @@ impl Output {
 
     /// The place where small pieces are written.
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(FIRST);
+        }
         &mut self.tail
+    }
+
+    /// Gives the buffer back that was taken out of [`tail`](Self::tail).
+    pub(crate) fn put_tail(&mut self, tail: BytesMut) {
+        self.tail = tail;
     }
 
     /// Takes at most `budget` octets from the front; nothing when there are none to take.

@@ -716,7 +716,7 @@ fn addresses_and_parameters_follow_the_grammar() {
             delay: true
         })
     );
-    assert_eq!(params.orcpt.unwrap().address(), b"x@y");
+    assert_eq!(params.orcpt.as_ref().unwrap().address(), b"x@y");
     for bad in [
         "MAIL FROM:<a@b> SIZE=99999999999999999999",
         "MAIL FROM:<a@b> SIZE=1 SIZE=1",

@@ -116,15 +116,11 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written_and_not_in_part() {
-        let params = MailParams {
-            smtputf8: true,
-            envid: Some("QQ 314159".into()),
-            ..MailParams::default()
-        };
-        let to = RcptParams {
-            notify: Some(Notify::Never),
-            ..RcptParams::default()
-        };
+        let mut params = MailParams::default();
+        params.smtputf8 = true;
+        params.envid = Some("QQ 314159".into());
+        let mut to = RcptParams::default();
+        to.notify = Some(Notify::Never);
         for from in [
             ReversePath::Null,
             "alice@crepes.fr".parse::<Mailbox>().unwrap().into(),

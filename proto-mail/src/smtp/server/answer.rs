@@ -18,12 +18,12 @@ impl Session {
     pub fn accept(&mut self, ask: impl Into<Ask>) -> Result<(), UsageError> {
         let question = self.settle(ask.into().0)?;
         match question.kind {
-            QuestionKind::Auth => self.say(235, (2, 7, 0), "authentication succeeded"),
-            QuestionKind::Mail => self.say(250, (2, 1, 0), "Sender ok"),
-            QuestionKind::Rcpt => self.say(250, (2, 1, 5), "Recipient ok"),
+            QuestionKind::Auth => self.say("235 2.7.0 authentication succeeded"),
+            QuestionKind::Mail => self.say("250 2.1.0 Sender ok"),
+            QuestionKind::Rcpt => self.say("250 2.1.5 Recipient ok"),
             QuestionKind::Message => {
                 for _ in 0..self.answers() {
-                    self.say(250, (2, 0, 0), "Message accepted for delivery");
+                    self.say("250 2.0.0 Message accepted for delivery");
                 }
             }
             QuestionKind::Verify => return Err(UsageError::InvalidValue),

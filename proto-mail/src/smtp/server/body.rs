@@ -1,10 +1,11 @@
 //! Messages as they come in, by DATA and by BDAT.
 
 use super::{AbortReason, BareNewlines, Error, Event, MessageAsk, QuestionKind, Session, State};
-use crate::dot::Received;
+use crate::dot::{LINE_DOT, Received};
 use crate::output::BY_REFERENCE;
 use crate::smtp::wire::BodyType;
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memmem;
 
 /// Small runs between stuffed dots are joined up to so many octets.
 const JOINED: usize = 16 * 1024;
@@ -13,9 +14,10 @@ impl Session {
     /// Reads parts of a message until something is to be said.
     pub(super) fn poll_body(&mut self, input: &mut BytesMut) -> Option<Event> {
         let mut joined = BytesMut::new();
+        let finder = memmem::Finder::new(LINE_DOT);
         loop {
             let (skip, take) = match &mut self.state {
-                State::Dots(unstuffer) => match unstuffer.step(input) {
+                State::Dots(unstuffer) => match unstuffer.step_by(input, &finder) {
                     Received::Text { skip, take } => (skip, take),
                     _ if !joined.is_empty() => return Some(Event::BodyChunk(joined.freeze())),
                     Received::End(len) => {
@@ -172,11 +174,11 @@ impl Session {
                 }
             }
             None if !self.transaction.has_sender => {
-                self.say(503, (5, 5, 1), "no message to take a part of");
+                self.say("503 5.5.1 no message to take a part of");
                 self.set_ready();
             }
             None => {
-                self.say(250, (2, 0, 0), "part received");
+                self.say("250 2.0.0 part received");
                 self.set_ready();
             }
         }
@@ -187,7 +189,7 @@ impl Session {
     fn end_of_message(&mut self) -> Option<Event> {
         let recipients = self.transaction.recipients;
         if !self.transaction.has_sender {
-            self.say(503, (5, 5, 1), "no message to take a part of");
+            self.say("503 5.5.1 no message to take a part of");
             self.set_ready();
             return None;
         }
@@ -216,11 +218,11 @@ impl Session {
     fn refuse_message(&mut self, reason: AbortReason, answers: u32) {
         for _ in 0..answers {
             match reason {
-                AbortReason::TooLarge => self.say(552, (5, 3, 4), "message too large"),
+                AbortReason::TooLarge => self.say("552 5.3.4 message too large"),
                 AbortReason::BareNewline => {
-                    self.say(521, (5, 5, 2), "bare CR, LF or NUL in the message; closing");
+                    self.say("521 5.5.2 bare CR, LF or NUL in the message; closing");
                 }
-                _ => self.say(451, (4, 3, 0), "try again later"),
+                _ => self.say("451 4.3.0 try again later"),
             }
         }
         if reason == AbortReason::BareNewline {

@@ -7,9 +7,10 @@ use crate::dot::Unstuffer;
 use crate::sasl::Mechanism;
 use crate::smtp::Protocol;
 use crate::smtp::wire::{
-    BodyType, Command, CommandFault, Extension, MailParams, Mailbox, RcptParams, Reply, ReversePath,
+    BodyType, Command, CommandFault, Extension, MailParams, Mailbox, OkLines, RcptParams, Reply,
+    ReversePath,
 };
-use crate::value::{Base64, Text, digits};
+use crate::value::{Base64, Text};
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
@@ -70,15 +71,15 @@ impl Session {
             Command::Lhlo(name) => self.hello(HelloKind::Lhlo, name),
             Command::Rset => {
                 self.abort(AbortReason::Reset);
-                self.say(250, (2, 0, 0), "reset");
+                self.say("250 2.0.0 reset");
                 None
             }
             Command::Noop(_) => {
-                self.say(250, (2, 0, 0), "ok");
+                self.say("250 2.0.0 ok");
                 None
             }
             Command::Help(_) => {
-                self.say(214, (2, 0, 0), "see RFC 5321");
+                self.say("214 2.0.0 see RFC 5321");
                 None
             }
             Command::Vrfy(text) => self.verify(text, false),
@@ -109,22 +110,22 @@ impl Session {
         self.flags.hello = true;
         self.flags.extended = kind != HelloKind::Helo;
         let name = Bytes::copy_from_slice(name.as_bytes());
-        let mut text = BytesMut::new();
+        let mut reply = OkLines::new(core::mem::take(self.output.tail()));
         if self.config.hello_names_host {
-            text.extend_from_slice(self.config.host.as_bytes());
-            text.extend_from_slice(b" ");
+            reply.put_clean(self.config.host.as_bytes());
+            reply.put(" ");
         }
-        text.extend_from_slice(b"Hello ");
-        text.extend_from_slice(&name);
-        text.extend_from_slice(b", pleased to meet you");
+        reply.put("Hello ");
+        reply.put_clean(&name);
+        reply.put(", pleased to meet you");
         if kind != HelloKind::Helo {
-            self.put_extensions(&mut text);
+            self.put_extensions(&mut reply);
         }
-        Reply::new(250, None, text).encode(false, self.output.tail());
+        self.output.put_tail(reply.finish());
         Some(Event::Hello { kind, name })
     }
 
-    fn put_extensions(&self, text: &mut BytesMut) {
+    fn put_extensions(&self, reply: &mut OkLines) {
         let config = &*self.config;
         let has_tls = self.tls.is_some();
         for extension in Extension::ALL {
@@ -153,31 +154,31 @@ impl Session {
             if !is_offered {
                 continue;
             }
-            text.extend_from_slice(b"\n");
-            text.extend_from_slice(extension.keyword().as_bytes());
+            reply.next_line();
+            reply.put(extension.keyword());
             match extension {
                 Extension::Size => {
-                    text.extend_from_slice(b" ");
-                    digits(self.limits.max_message_octets, text);
+                    reply.put(" ");
+                    reply.number(self.limits.max_message_octets);
                 }
                 Extension::Auth => {
                     for mechanism in self.offered_mechanisms() {
-                        text.extend_from_slice(b" ");
-                        text.extend_from_slice(mechanism.as_str().as_bytes());
+                        reply.put(" ");
+                        reply.put_clean(mechanism.as_str().as_bytes());
                     }
                 }
                 Extension::Limits => {
-                    text.extend_from_slice(b" MAILMAX=");
-                    digits(u64::from(self.limits.max_messages), text);
-                    text.extend_from_slice(b" RCPTMAX=");
-                    digits(u64::from(self.limits.max_recipients), text);
+                    reply.put(" MAILMAX=");
+                    reply.number(u64::from(self.limits.max_messages));
+                    reply.put(" RCPTMAX=");
+                    reply.number(u64::from(self.limits.max_recipients));
                 }
                 Extension::FutureRelease => {
                     // RFC 4865 section 4: the longest interval, and the latest date; the machine
                     // knows no calendar, so the date is as far away as the form allows.
-                    text.extend_from_slice(b" ");
-                    digits(u64::from(config.future_release.unwrap_or(0)), text);
-                    text.extend_from_slice(b" 9999-12-31T23:59:59Z");
+                    reply.put(" ");
+                    reply.number(u64::from(config.future_release.unwrap_or(0)));
+                    reply.put(" 9999-12-31T23:59:59Z");
                 }
                 _ => {}
             }
@@ -187,17 +188,17 @@ impl Session {
     /// What is missing before mail may be handed over.
     fn needs(&mut self) -> Option<Event> {
         if self.config.require_tls && self.tls.is_none() {
-            self.say(530, (5, 7, 0), "must issue STARTTLS first");
+            self.say("530 5.7.0 must issue STARTTLS first");
         } else if self.config.require_hello && !self.flags.hello {
             let limit = self.count_bad();
             if let Some(limit) = limit {
                 self.fail(Error::TooManyBadCommands { limit }, &mut BytesMut::new());
             } else {
-                self.say(503, (5, 5, 1), "who are you? say hello first");
+                self.say("503 5.5.1 who are you? say hello first");
             }
             return Some(Event::Fault(Fault::OutOfState));
         } else if self.config.require_auth && !self.flags.authenticated {
-            self.say(530, (5, 7, 0), "authentication required");
+            self.say("530 5.7.0 authentication required");
         } else {
             return None;
         }
@@ -221,7 +222,7 @@ impl Session {
         }
         if from.is_internationalized() && !params.smtputf8 {
             // RFC 6531 section 3.5.
-            self.say(553, (5, 6, 7), "such an address needs SMTPUTF8");
+            self.say("553 5.6.7 such an address needs SMTPUTF8");
             return Some(Event::Fault(Fault::NotOffered));
         }
         self.transaction = Transaction {
@@ -250,7 +251,7 @@ impl Session {
             || params.require_tls && !(config.offer_require_tls && self.tls.is_some())
             || !params.other.is_empty() && !config.unknown_parameters;
         if is_unknown {
-            self.say(555, (5, 5, 4), "parameter not offered");
+            self.say("555 5.5.4 parameter not offered");
             return Err(Fault::NotOffered);
         }
         // RFC 1870 section 6.1.
@@ -259,7 +260,7 @@ impl Session {
             .is_some_and(|size| size > self.limits.max_message_octets)
         {
             self.count_limit();
-            self.say(552, (5, 3, 4), "message too large");
+            self.say("552 5.3.4 message too large");
             return Err(Fault::TooLarge);
         }
         Ok(())
@@ -274,18 +275,18 @@ impl Session {
             || params.rrvs.is_some() && !config.rrvs
             || !params.other.is_empty() && !config.unknown_parameters;
         if is_unknown {
-            self.say(555, (5, 5, 4), "parameter not offered");
+            self.say("555 5.5.4 parameter not offered");
             return Some(Event::Fault(Fault::NotOffered));
         }
         if self.transaction.recipients >= self.limits.max_recipients {
             // RFC 5321 section 4.5.3.1.10: 452, and the client sends the rest in another
             // transaction.
             self.count_limit();
-            self.say(452, (4, 5, 3), "too many recipients");
+            self.say("452 4.5.3 too many recipients");
             return Some(Event::Fault(Fault::TooManyRecipients));
         }
         if to.is_internationalized() && !self.transaction.smtputf8 {
-            self.say(553, (5, 6, 7), "such an address needs SMTPUTF8");
+            self.say("553 5.6.7 such an address needs SMTPUTF8");
             return Some(Event::Fault(Fault::NotOffered));
         }
         if to.domain().is_empty()
@@ -293,7 +294,7 @@ impl Session {
             && !to.local_part().eq_ignore_ascii_case(b"postmaster")
         {
             // RFC 5321 section 4.1.1.3: without a domain, postmaster alone.
-            self.say(501, (5, 1, 3), "an address needs a domain");
+            self.say("501 5.1.3 an address needs a domain");
             return Some(Event::Fault(Fault::NotOffered));
         }
         let ask = RcptAsk(self.ask(QuestionKind::Rcpt));
@@ -306,7 +307,7 @@ impl Session {
         }
         if self.transaction.recipients == 0 {
             // RFC 5321 section 3.3: 503 or 554 when no recipient was accepted.
-            self.say(554, (5, 5, 1), "no valid recipients");
+            self.say("554 5.5.1 no valid recipients");
             return Some(Event::Fault(Fault::OutOfState));
         }
         if self.transaction.body == Some(BodyType::BinaryMime) {
@@ -364,8 +365,8 @@ impl Session {
         }
         match expand {
             // RFC 5321 section 7.3: who exists is nobody's business.
-            false => self.say(252, (2, 1, 5), "cannot verify, but will take mail"),
-            true => self.say(502, (5, 5, 1), "not offered"),
+            false => self.say("252 2.1.5 cannot verify, but will take mail"),
+            true => self.say("502 5.5.1 not offered"),
         }
         None
     }
@@ -377,7 +378,7 @@ impl Session {
         if !self.config.starttls {
             return self.bad(Fault::NotOffered);
         }
-        self.say(220, (2, 0, 0), "ready to start TLS");
+        self.say("220 2.0.0 ready to start TLS");
         // RFC 3207 section 4.2: what was learnt before TLS is forgotten.
         self.abort(AbortReason::Reset);
         self.flags.hello = false;
@@ -403,8 +404,8 @@ impl Session {
             let known = self.config.mechanisms.contains(&mechanism);
             match known {
                 // RFC 4954 section 6.
-                true => self.say(538, (5, 7, 11), "this mechanism needs TLS"),
-                false => self.say(504, (5, 5, 4), "no such mechanism"),
+                true => self.say("538 5.7.11 this mechanism needs TLS"),
+                false => self.say("504 5.5.4 no such mechanism"),
             }
             return Some(Event::Fault(Fault::NotOffered));
         }
@@ -437,7 +438,7 @@ impl Session {
         }
         self.set_ready();
         if line == b"*" {
-            self.say(501, (5, 7, 0), "authentication cancelled");
+            self.say("501 5.7.0 authentication cancelled");
             return Some(Event::AuthCancelled);
         }
         self.notice = Some(Notice::AuthCancelled);
@@ -470,24 +471,24 @@ impl Session {
         }
         match fault {
             Fault::BadCommand(error) => match error.fault {
-                CommandFault::UnknownKeyword => self.say(500, (5, 5, 1), "unknown command"),
-                CommandFault::TooLong { .. } => self.say(500, (5, 5, 6), "line too long"),
+                CommandFault::UnknownKeyword => self.say("500 5.5.1 unknown command"),
+                CommandFault::TooLong { .. } => self.say("500 5.5.6 line too long"),
                 CommandFault::ForbiddenOctet => {
-                    self.say(500, (5, 5, 2), "control octet inside a line");
+                    self.say("500 5.5.2 control octet inside a line");
                 }
-                CommandFault::MissingArgument => self.say(501, (5, 5, 4), "missing argument"),
+                CommandFault::MissingArgument => self.say("501 5.5.4 missing argument"),
                 CommandFault::UnexpectedArgument => {
-                    self.say(501, (5, 5, 4), "unexpected argument");
+                    self.say("501 5.5.4 unexpected argument");
                 }
-                CommandFault::Address => self.say(501, (5, 1, 3), "bad address"),
-                CommandFault::Domain => self.say(501, (5, 5, 4), "bad domain"),
-                CommandFault::Parameter => self.say(501, (5, 5, 4), "bad parameter"),
-                CommandFault::Number => self.say(501, (5, 5, 4), "bad number"),
-                CommandFault::Mechanism => self.say(504, (5, 5, 4), "no such mechanism"),
-                CommandFault::Base64 => self.say(501, (5, 5, 2), "bad base64"),
+                CommandFault::Address => self.say("501 5.1.3 bad address"),
+                CommandFault::Domain => self.say("501 5.5.4 bad domain"),
+                CommandFault::Parameter => self.say("501 5.5.4 bad parameter"),
+                CommandFault::Number => self.say("501 5.5.4 bad number"),
+                CommandFault::Mechanism => self.say("504 5.5.4 no such mechanism"),
+                CommandFault::Base64 => self.say("501 5.5.2 bad base64"),
             },
-            Fault::OutOfState => self.say(503, (5, 5, 1), "not now"),
-            _ => self.say(502, (5, 5, 1), "not offered"),
+            Fault::OutOfState => self.say("503 5.5.1 not now"),
+            _ => self.say("502 5.5.1 not offered"),
         }
         Some(Event::Fault(fault))
     }

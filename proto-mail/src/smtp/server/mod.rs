@@ -34,7 +34,7 @@ pub use event::{
 };
 
 use super::Protocol;
-use super::wire::{BodyType, EnhancedCode, Reply};
+use super::wire::{BodyType, Reply};
 use crate::dot::Unstuffer;
 use crate::line::{Frame, LineDecoder, LineEnd};
 use crate::newlines::NewlineCheck;
@@ -44,6 +44,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::{Buf, BytesMut};
 use core::time::Duration;
+use memchr::memchr;
 
 /// One connection, seen from the server.
 ///
@@ -362,7 +363,7 @@ impl Session {
             | State::Dots(_)
             | State::Chunk { .. } => {
                 // RFC 5321 section 3.8: a server that must shut down says 421.
-                self.farewell("closing connection");
+                self.say("421 4.3.2 closing connection");
                 self.abort(AbortReason::ConnectionLost);
                 self.begin_closing();
             }
@@ -517,15 +518,19 @@ impl Session {
         reply.encode(enhanced, self.output.tail());
     }
 
-    /// A reply that is known in advance.
-    fn say(&mut self, code: u16, enhanced: (u8, u16, u16), text: &'static str) {
-        let (class, subject, detail) = enhanced;
-        let enhanced = EnhancedCode::new(class, subject, detail);
-        self.reply(&Reply::fixed(code, Some(enhanced), text));
-    }
-
-    fn farewell(&mut self, text: &'static str) {
-        self.say(421, (4, 3, 2), text);
+    /// A reply that is known in advance: its code, its enhanced code, its text.
+    fn say(&mut self, line: &'static str) {
+        let with_enhanced = self.flags.extended && self.config.enhanced_status_codes;
+        let tail = self.output.tail();
+        match line.as_bytes().split_at_checked(4) {
+            Some((code, rest)) if !with_enhanced => {
+                let text = memchr(b' ', rest).map_or(rest.len(), |blank| blank.saturating_add(1));
+                tail.extend_from_slice(code);
+                tail.extend_from_slice(rest.get(text..).unwrap_or_default());
+            }
+            _ => tail.extend_from_slice(line.as_bytes()),
+        }
+        tail.extend_from_slice(b"\r\n");
     }
 
     /// The command is over; the next one may come, unless [`close`](Self::close) was called.
@@ -563,24 +568,26 @@ impl Session {
         match error {
             Error::IdleTimeout => match self.state {
                 State::Handshake { .. } => {}
-                _ => self.farewell("idle for too long"),
+                _ => self.say("421 4.3.2 idle for too long"),
             },
             Error::PlaintextAfterStartTls { .. } => {
                 // Once the handshake has begun, plaintext would only confuse it.
                 let may_speak = matches!(self.state, State::Handshake { start: true });
                 self.output.clear();
                 if may_speak {
-                    self.say(503, (5, 5, 1), "nothing may follow STARTTLS");
+                    self.say("503 5.5.1 nothing may follow STARTTLS");
                 }
             }
-            Error::TooManyBadCommands { .. } => self.farewell("too many bad commands"),
-            Error::TooManyIdleCommands { .. } => self.farewell("too many commands without mail"),
-            Error::TooManyMessages { .. } => self.farewell("too many messages in one session"),
-            Error::TooManyAuthFailures { .. } => self.farewell("too many failed logins"),
-            Error::TooMuchDiscarded { .. } => {
-                self.say(552, (5, 3, 4), "message far too large");
+            Error::TooManyBadCommands { .. } => self.say("421 4.3.2 too many bad commands"),
+            Error::TooManyIdleCommands { .. } => {
+                self.say("421 4.3.2 too many commands without mail")
             }
-            Error::OtherProtocol => self.farewell("this is a mail server"),
+            Error::TooManyMessages { .. } => self.say("421 4.3.2 too many messages in one session"),
+            Error::TooManyAuthFailures { .. } => self.say("421 4.3.2 too many failed logins"),
+            Error::TooMuchDiscarded { .. } => {
+                self.say("552 5.3.4 message far too large");
+            }
+            Error::OtherProtocol => self.say("421 4.3.2 this is a mail server"),
             Error::UnexpectedEof { .. } | Error::BadChunk | Error::BareNewline => {}
         }
         match error {

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// Longest mailbox: local part, `@`, domain (RFC 5321 section 4.5.3.1).
 const MAX_LEN: usize = 64 + 1 + 255;
@@ -229,10 +229,9 @@ impl AddressError {
 fn brackets(text: &[u8]) -> Result<(&[u8], usize), AddressError> {
     let inner = text.strip_prefix(b"<").ok_or(AddressError::at(0))?;
     // Hardly any address is quoted.
-    let close = memchr(b'>', inner).ok_or(AddressError::at(text.len()))?;
-    let simple = inner.get(..close).unwrap_or_default();
-    if memchr(b'"', simple).is_none() {
-        return Ok((simple, close.saturating_add(2)));
+    let at = memchr2(b'>', b'"', inner).ok_or(AddressError::at(text.len()))?;
+    if inner.get(at) == Some(&b'>') {
+        return Ok((inner.get(..at).unwrap_or_default(), at.saturating_add(2)));
     }
     let (mut is_quoted, mut is_escaped) = (false, false);
     for (at, &octet) in inner.iter().enumerate() {
@@ -290,20 +289,18 @@ fn mailbox(text: &[u8]) -> Result<usize, AddressError> {
 
 /// `Dot-string = Atom *("." Atom)`
 fn dot_string(text: &[u8]) -> Result<usize, AddressError> {
-    let mut before = b'.';
-    for (at, &octet) in text.iter().enumerate() {
-        match octet {
-            b'.' if before == b'.' => return Err(AddressError::at(at)),
-            b'.' => {}
-            octet if is_atext(octet) => {}
-            _ if before == b'.' => return Err(AddressError::at(at)),
-            _ => return Ok(at),
+    let mut at = 0_usize;
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        let atom = run(&LOCAL, rest);
+        if atom == 0 {
+            return Err(AddressError::at(at));
         }
-        before = octet;
-    }
-    match before {
-        b'.' => Err(AddressError::at(text.len())),
-        _ => Ok(text.len()),
+        at = at.saturating_add(atom);
+        if rest.get(atom) != Some(&b'.') {
+            return Ok(at);
+        }
+        at = at.saturating_add(1);
     }
 }
 
@@ -324,21 +321,24 @@ fn quoted(text: &[u8]) -> Result<usize, AddressError> {
     Err(AddressError::at(text.len()))
 }
 
-fn is_atext(octet: u8) -> bool {
-    ATEXT.get(usize::from(octet)).copied().unwrap_or(false)
-}
-
 /// RFC 5322 section 3.2.3, and what RFC 6531 section 3.3 adds to it.
-const ATEXT: [bool; 256] = class(b"!#$%&'*+-/=?^_`{|}~", true);
+const LOCAL: [bool; 256] = class(b"!#$%&'*+-/=?^_`{|}~");
 /// Letters, digits and the hyphen; the underscore, which host names should not have but have; and
 /// U-labels.
-const LABEL: [bool; 256] = class(b"-_", true);
+const LABEL: [bool; 256] = class(b"-_");
 
-const fn class(others: &[u8], utf8: bool) -> [bool; 256] {
+/// How many octets at the front are of the class.
+fn run(class: &[bool; 256], text: &[u8]) -> usize {
+    let is_in = |octet: &u8| class.get(usize::from(*octet)).copied().unwrap_or(false);
+    let end = text.iter().position(|octet| !is_in(octet));
+    end.unwrap_or(text.len())
+}
+
+const fn class(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut octet = 0_u8;
     loop {
-        let mut is_in = octet.is_ascii_alphanumeric() || (utf8 && octet >= 128);
+        let mut is_in = octet.is_ascii_alphanumeric() || octet >= 128;
         let mut rest = others;
         while let [first, tail @ ..] = rest {
             is_in = is_in || *first == octet;
@@ -364,21 +364,21 @@ pub(super) fn check_domain(text: &[u8], before: usize) -> Result<(), AddressErro
     if let [b'[', inner @ .., b']'] = text {
         return literal(inner).map(|_| ()).ok_or(invalid(0));
     }
-    let mut last = b'.';
-    for (at, &octet) in text.iter().enumerate() {
-        let is_allowed = match octet {
-            b'.' => last != b'.' && last != b'-',
-            b'-' => last != b'.',
-            _ => LABEL.get(usize::from(octet)).copied().unwrap_or(false),
-        };
-        if !is_allowed {
+    let mut at = 0_usize;
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        let len = run(&LABEL, rest);
+        let label = rest.get(..len).unwrap_or_default();
+        if matches!(label, [] | [b'-', ..]) {
             return Err(invalid(at));
         }
-        last = octet;
-    }
-    match last {
-        b'.' | b'-' => Err(invalid(text.len())),
-        _ => Ok(()),
+        at = at.saturating_add(len);
+        match rest.get(len) {
+            _ if label.ends_with(b"-") => return Err(invalid(at)),
+            None => return Ok(()),
+            Some(b'.') => at = at.saturating_add(1),
+            Some(_) => return Err(invalid(at)),
+        }
     }
 }
 

@@ -142,20 +142,18 @@ impl<'a> Command<'a> {
         }
         // RFC 5321 section 4.1.1: blanks before the end of a line are tolerated.
         let line = line.trim_ascii_end();
-        let mut word = [0; 8];
-        let len = line
-            .iter()
-            .take(9)
-            .take_while(|octet| octet.is_ascii_alphabetic())
-            .count();
-        let Some(slots) = word.get_mut(..len) else {
+        let Some((word, mut rest)) = line.split_first_chunk::<4>() else {
             return Err(CommandFault::UnknownKeyword.at(0));
         };
-        for (slot, octet) in slots.iter_mut().zip(line) {
-            *slot = octet.to_ascii_uppercase();
-        }
-        let keyword = &*slots;
-        let rest = line.get(len..).unwrap_or_default();
+        let keyword = word.map(|octet| octet.to_ascii_uppercase());
+        // The only keyword of more than four letters.
+        let is_starttls = match rest.split_first_chunk::<4>() {
+            Some((tail, after)) if keyword == *b"STAR" && tail.eq_ignore_ascii_case(b"TTLS") => {
+                rest = after;
+                true
+            }
+            _ => false,
+        };
         if !matches!(rest, [] | [b' ', ..]) {
             return Err(CommandFault::UnknownKeyword.at(0));
         }
@@ -169,7 +167,7 @@ impl<'a> Command<'a> {
             [] => Ok(command),
             _ => Err(CommandFault::UnexpectedArgument.at(at)),
         };
-        match keyword {
+        match &keyword {
             b"MAIL" => mail(argument, at, lenient),
             b"RCPT" => rcpt(argument, at, lenient),
             b"DATA" => alone(Self::Data),
@@ -184,7 +182,7 @@ impl<'a> Command<'a> {
             b"VRFY" => needed().map(Self::Vrfy),
             b"EXPN" => needed().map(Self::Expn),
             b"ETRN" => needed().map(Self::Etrn),
-            b"STARTTLS" => alone(Self::StartTls),
+            b"STAR" if is_starttls => alone(Self::StartTls),
             b"AUTH" => auth(argument, at),
             _ => Err(CommandFault::UnknownKeyword.at(0)),
         }
@@ -318,10 +316,10 @@ fn host(argument: &[u8], at: usize, lenient: bool) -> Result<Text<'_>, CommandEr
     }
     // RFC 5321 section 4.1.4: a server must not refuse a message for the name alone; even so it is
     // one printable word.
-    let is_word = argument.iter().all(|&octet| octet > b' ' && octet != 127);
+    let is_word = || argument.iter().all(|&octet| octet > b' ' && octet != 127);
     match check_domain(argument, at) {
         Ok(()) => Ok(Text(argument)),
-        Err(_) if lenient && is_word => Ok(Text(argument)),
+        Err(_) if lenient && is_word() => Ok(Text(argument)),
         Err(error) => Err(CommandFault::Domain.at(error.offset)),
     }
 }

@@ -17,8 +17,9 @@ pub use command::{Command, CommandError, CommandFault};
 pub use enhanced::EnhancedCode;
 pub use extension::{Extension, Extensions};
 pub use params::{
-    AuthParam, BodyType, ByMode, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Parameter,
-    RcptParams, Ret,
+    AuthParam, BodyType, ByMode, DeliverBy, Hold, MailFields, MailParams, Notify,
+    OriginalRecipient, Parameter, RcptFields, RcptParams, Ret,
 };
+pub(crate) use reply::OkLines;
 pub use reply::{Reply, ReplyDecoder, ReplyError, ReplyFault};
 pub use xtext::{xtext_decode, xtext_encode};

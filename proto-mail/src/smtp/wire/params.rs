@@ -3,14 +3,22 @@
 use super::xtext::{xtext_decode, xtext_encode};
 use super::{CommandFault, Mailbox};
 use crate::value::{InvalidArgument, digits, parse_number as number};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
+use core::fmt;
+use core::ops::{Deref, DerefMut};
 use memchr::memchr;
 
-/// What MAIL says beside the address.
+/// What MAIL says beside the address: [`MailFields`], which it is a smart pointer to. Most commands say
+/// nothing, and then no memory is taken.
+#[derive(Clone, Default)]
+pub struct MailParams(Option<Box<MailFields>>);
+
+/// The fields of [`MailParams`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct MailParams {
+pub struct MailFields {
     /// SIZE: octets of the message, as the client reckons them (RFC 1870).
     pub size: Option<u64>,
     /// BODY: which octets the message may hold (RFC 6152, RFC 3030).
@@ -35,10 +43,15 @@ pub struct MailParams {
     pub other: Vec<Parameter>,
 }
 
-/// What RCPT says beside the address.
+/// What RCPT says beside the address: [`RcptFields`], which it is a smart pointer to. Most commands say
+/// nothing, and then no memory is taken.
+#[derive(Clone, Default)]
+pub struct RcptParams(Option<Box<RcptFields>>);
+
+/// The fields of [`RcptParams`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RcptParams {
+pub struct RcptFields {
     /// NOTIFY: when a notification is wanted (RFC 3461).
     pub notify: Option<Notify>,
     /// ORCPT: the recipient as the sender knew it (RFC 3461).
@@ -49,6 +62,51 @@ pub struct RcptParams {
     /// What this crate does not know.
     pub other: Vec<Parameter>,
 }
+
+macro_rules! params {
+    ($params:ident, $fields:ident) => {
+        impl Deref for $params {
+            type Target = $fields;
+
+            fn deref(&self) -> &$fields {
+                static NONE: $fields = $fields::NONE;
+                self.0.as_deref().unwrap_or(&NONE)
+            }
+        }
+
+        impl DerefMut for $params {
+            fn deref_mut(&mut self) -> &mut $fields {
+                self.0.get_or_insert_default()
+            }
+        }
+
+        impl PartialEq for $params {
+            fn eq(&self, other: &Self) -> bool {
+                **self == **other
+            }
+        }
+
+        impl Eq for $params {}
+
+        impl fmt::Debug for $params {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+
+        impl $params {
+            /// Reads what stands behind the address. The error has the place in `text`.
+            pub(super) fn parse(text: &[u8]) -> Result<Self, (CommandFault, usize)> {
+                let mut params = Self::default();
+                each(text, |keyword, value| params.set(keyword, value))?;
+                Ok(params)
+            }
+        }
+    };
+}
+
+params!(MailParams, MailFields);
+params!(RcptParams, RcptFields);
 
 /// Which octets a message may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,13 +292,20 @@ fn is_value(octet: u8) -> bool {
     matches!(octet, b'!'..=b'<' | b'>'..=b'~' | 128..)
 }
 
-impl MailParams {
-    /// Reads what stands behind the address. The error has the place in `text`.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, (CommandFault, usize)> {
-        let mut params = Self::default();
-        each(text, |keyword, value| params.set(keyword, value))?;
-        Ok(params)
-    }
+impl MailFields {
+    const NONE: Self = Self {
+        size: None,
+        body: None,
+        smtputf8: false,
+        require_tls: false,
+        ret: None,
+        priority: None,
+        envid: None,
+        auth: None,
+        by: None,
+        hold: None,
+        other: Vec::new(),
+    };
 
     fn set(&mut self, keyword: &[u8], value: Option<&[u8]>) -> Option<()> {
         let mut word = [0; 12];
@@ -257,7 +322,6 @@ impl MailParams {
                     _ => return None,
                 },
             ),
-            // RFC 3461 section 4.4: at most 100 octets.
             // RFC 3461 section 4.4: at most 100 octets, and ASCII alone.
             (b"ENVID", Some(value)) if value.len() <= 100 && value.is_ascii() => {
                 once(&mut self.envid, xtext_decode(value).ok()?.into())
@@ -349,13 +413,13 @@ impl MailParams {
     }
 }
 
-impl RcptParams {
-    /// Reads what stands behind the address. The error has the place in `text`.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, (CommandFault, usize)> {
-        let mut params = Self::default();
-        each(text, |keyword, value| params.set(keyword, value))?;
-        Ok(params)
-    }
+impl RcptFields {
+    const NONE: Self = Self {
+        notify: None,
+        orcpt: None,
+        rrvs: None,
+        other: Vec::new(),
+    };
 
     fn set(&mut self, keyword: &[u8], value: Option<&[u8]>) -> Option<()> {
         let mut word = [0; 12];

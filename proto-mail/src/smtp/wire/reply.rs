@@ -148,6 +148,62 @@ impl Reply {
     }
 }
 
+/// Writes a reply with code 250 as it is made, without a [`Reply`] in between.
+pub(crate) struct OkLines {
+    dst: BytesMut,
+    /// Where the octet behind the code of the last line stands.
+    mark: usize,
+}
+
+impl OkLines {
+    /// Begins the first line behind what is in `dst`.
+    pub(crate) fn new(mut dst: BytesMut) -> Self {
+        dst.extend_from_slice(b"250-");
+        let mark = dst.len().saturating_sub(1);
+        Self { dst, mark }
+    }
+
+    /// Appends to the line.
+    pub(crate) fn put(&mut self, text: &'static str) {
+        self.dst.extend_from_slice(text.as_bytes());
+    }
+
+    /// Appends to the line what is not known in advance. Controls become blanks: none of them can
+    /// begin a line of its own.
+    pub(crate) fn put_clean(&mut self, text: &[u8]) {
+        let before = self.dst.len();
+        self.dst.extend_from_slice(text);
+        for octet in self.dst.get_mut(before..).unwrap_or_default() {
+            // Stored in any case, so that the compiler makes vectors of it.
+            *octet = if octet.is_ascii_control() {
+                b' '
+            } else {
+                *octet
+            };
+        }
+    }
+
+    /// Appends a number.
+    pub(crate) fn number(&mut self, value: u64) {
+        digits(value, &mut self.dst);
+    }
+
+    /// Ends the line; another one follows.
+    pub(crate) fn next_line(&mut self) {
+        self.dst.extend_from_slice(b"\r\n250-");
+        self.mark = self.dst.len().saturating_sub(1);
+    }
+
+    /// Ends the last line and gives the buffer back.
+    pub(crate) fn finish(mut self) -> BytesMut {
+        if let Some(mark) = self.dst.get_mut(self.mark) {
+            *mark = b' ';
+        }
+        self.dst.extend_from_slice(b"\r\n");
+        self.dst
+    }
+}
+
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reply({self})")
