@@ -12,7 +12,8 @@
 //! | `sim` | `sim` | a deterministic virtual network, and the rules of the convention as test calls |
 //! | `http2`, `mail`, `dns`, `ftp`, `bittorrent` | the same | the machines of a protocol family behind the traits |
 //!
-//! The feature `fs` is declared and brings nothing yet.
+//! With the feature `fs` the system moves files that travel as they are, on a thread pool (`sendfile`
+//! for FTP, on Linux); without it their octets pass the machines.
 //!
 //! # A mailbox over a pipe
 //!

@@ -112,6 +112,96 @@ async fn files_travel_both_ways_octet_for_octet() {
     assert!(seen.contains(&"3000000 octets".to_owned()), "{seen:?}");
 }
 
+/// A control connection by hand.
+struct Raw {
+    socket: TcpStream,
+    heard: String,
+}
+
+impl Raw {
+    async fn connect(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).await.unwrap();
+        let mut raw = Self {
+            socket,
+            heard: String::new(),
+        };
+        raw.hear("220 ").await;
+        raw.say("USER bob", "331 ").await;
+        raw.say("PASS hungry", "230 ").await;
+        raw.say("TYPE I", "200 ").await;
+        raw
+    }
+
+    /// Says a line, and hears a line that begins so.
+    async fn say(&mut self, line: &str, reply: &str) -> String {
+        let line = format!("{line}\r\n");
+        self.socket.write_all(line.as_bytes()).await.unwrap();
+        self.hear(reply).await
+    }
+
+    async fn hear(&mut self, reply: &str) -> String {
+        loop {
+            while let Some((line, rest)) = self.heard.split_once("\r\n") {
+                let (line, rest) = (line.to_owned(), rest.to_owned());
+                self.heard = rest;
+                if line.starts_with(reply) {
+                    return line;
+                }
+            }
+            let mut buffer = [0; 1000];
+            let read = self.socket.read(&mut buffer);
+            let read = tokio::time::timeout(Duration::from_secs(60), read).await;
+            let len = read.expect("a reply in time").unwrap();
+            assert!(len > 0, "no {reply}: {}", self.heard);
+            self.heard
+                .push_str(std::str::from_utf8(&buffer[..len]).unwrap());
+        }
+    }
+
+    async fn data(&mut self, line: &str) -> TcpStream {
+        let reply = self.say("EPSV", "229 ").await;
+        let port: u16 = reply.split('|').nth(3).unwrap().parse().unwrap();
+        let data = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        self.say(line, "150 ").await;
+        data
+    }
+
+    /// Asks until the server says that octets were transferred.
+    async fn until_moved(&mut self) {
+        loop {
+            let moved = self.say("STAT", " Transferred").await;
+            let digits = moved.split(' ').find_map(|word| word.parse::<u64>().ok());
+            if digits.unwrap() > 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// While nobody reads or writes at the other end, the transfer waits, and goes on when it can.
+#[tokio::test]
+async fn a_peer_that_does_not_keep_up_gets_the_whole_file() {
+    let content: Vec<u8> = content().into_iter().cycle().take(20_000_000).collect();
+    let (address, server) = serve(content.clone()).await;
+    let mut raw = Raw::connect(address).await;
+    let mut data = raw.data("RETR file").await;
+    raw.until_moved().await;
+    let mut got = Vec::new();
+    data.read_to_end(&mut got).await.unwrap();
+    assert!(got == content);
+    raw.hear("226 ").await;
+    let mut data = raw.data("STOR new").await;
+    data.write_all(&content[..1]).await.unwrap();
+    raw.until_moved().await;
+    data.write_all(&content[1..]).await.unwrap();
+    drop(data);
+    raw.hear("226 ").await;
+    raw.say("QUIT", "221 ").await;
+    drop(raw);
+    let seen = server.await.unwrap();
+    assert!(seen.contains(&"20000000 octets".to_owned()), "{seen:?}");
+}
+
 /// The octet after an urgent one, with nothing that follows it, is read at once.
 #[tokio::test]
 async fn a_synch_before_abor_is_read_to_its_end() {

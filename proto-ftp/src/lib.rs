@@ -86,7 +86,7 @@
 //! | `poll_event(now, &mut input)` | after octets were appended to `input`, and after any other call, until it gives `None` |
 //! | `poll_transmit(now, budget)` | when the socket can take `budget` octets, until it gives `None` |
 //! | `poll_action(now)` | after any other call, until it gives `None`: what is wished of data connections |
-//! | `handle_listening`, `handle_connected`, `handle_data_tls`, `handle_progress`, `handle_marker`, `handle_transferred`, `handle_failed` | what became of a wish; a fact about an old id does nothing |
+//! | `handle_listening`, `handle_connected`, `handle_data_tls`, `handle_progress`, `handle_pumped`, `handle_marker`, `handle_transferred`, `handle_failed` | what became of a wish; a fact about an old id does nothing |
 //! | `poll_timeout()`, `handle_timeout(now)` | wait until then, then say that it is then |
 //! | `handle_eof(now)`, `handle_disconnect(now)` | the control connection ended in order, or is dead both ways |
 //! | `handle_tls_established(now, tls)` | after `Transmit::StartTls` was carried out; first of all on implicit TLS |

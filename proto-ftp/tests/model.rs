@@ -504,8 +504,10 @@ impl World {
         let mut limits = ServerLimits::default();
         limits.max_faults = 60;
         limits.max_login_failures = 20;
+        let mut session = new_server(T0, &config, &limits);
+        session.set_pump(if random.one_in(2) { 3 } else { 0 });
         Self {
-            session: new_server(T0, &config, &limits),
+            session,
             store: Store::new(),
             oracle: Oracle::default(),
             input: BytesMut::new(),
@@ -660,6 +662,12 @@ impl World {
                 };
                 session.handle_transferred(now, id, result);
             }
+            Action::Pump { id, max, .. } => {
+                session.handle_pumped(now, id, max);
+                if self.random.one_in(2) {
+                    session.handle_transferred(now, id, Ok(7));
+                }
+            }
             Action::Listen { id, .. } | Action::Connect { id, .. } | Action::Secure { id } => {
                 session.handle_failed(now, id);
             }
@@ -674,9 +682,10 @@ impl World {
         };
         let id: DataId = *id;
         let now = self.now;
-        match self.random.below(3) {
+        match self.random.below(4) {
             0 => self.session.handle_data_tls(now, id, &TlsInfo::default()),
             1 => self.session.handle_progress(now, id, 5),
+            2 => self.session.handle_pumped(now, id, 5),
             _ => self
                 .session
                 .handle_connected(now, id, address("192.0.2.66:2")),

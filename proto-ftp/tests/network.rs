@@ -189,6 +189,7 @@ impl ServerNode {
                 let stream = net.connect(to);
                 self.streams.insert(id, stream);
             }
+            server::Action::Pump { .. } => panic!("nothing is pumped here"),
             server::Action::Start {
                 id,
                 direction,
@@ -371,6 +372,7 @@ impl ClientNode {
                 let at = (on, port).into();
                 self.driver.machine_mut().handle_listening(now, id, at);
             }
+            client::Action::Pump { .. } => panic!("nothing is pumped here"),
             client::Action::Start {
                 id,
                 direction,

@@ -17,22 +17,28 @@ use netio::sim::kit::{Log, Step, StreamKit, StreamScenario};
 use proto_ftp::data::{Mode, Structure, Type};
 use proto_ftp::wire::{DateTime, Verb};
 use proto_ftp::{ClientLimits, ServerLimits, TlsInfo, client, server};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What a server scenario is about.
 #[derive(Clone)]
 struct ServerCase {
     config: server::Config,
     limits: ServerLimits,
+    /// Octets of one step where the system moves them; zero for never.
+    pump: u64,
     script: Vec<Step>,
     /// Files that there are in the end.
     files: usize,
 }
 
+/// What the system moves.
+const FILE: &[u8] = b"an upload";
+
 struct ServerScenario {
     case: ServerCase,
     store: Store,
     open: VecDeque<server::Event>,
+    moved: BTreeMap<server::DataId, usize>,
     begun: Vec<server::DataId>,
     over: Vec<server::DataId>,
     listeners: i64,
@@ -44,6 +50,7 @@ impl ServerScenario {
             case: case.clone(),
             store: Store::new(),
             open: VecDeque::new(),
+            moved: BTreeMap::new(),
             begun: Vec::new(),
             over: Vec::new(),
             listeners: 0,
@@ -75,6 +82,22 @@ impl ServerScenario {
                 session.handle_progress(now, id, 3);
                 session.handle_transferred(now, id, Ok(octets));
             }
+            server::Action::Pump { id, direction, max } => {
+                let total = FILE.len();
+                let moved = self.moved.entry(id).or_insert_with(|| {
+                    self.begun.push(id);
+                    0
+                });
+                let step = max.min(u64::try_from(total - *moved).unwrap());
+                *moved += usize::try_from(step).unwrap();
+                if direction == server::Direction::Receive {
+                    self.store.received.insert(id, FILE[..*moved].to_vec());
+                }
+                session.handle_pumped(now, id, step);
+                if step < max {
+                    session.handle_transferred(now, id, Ok(u64::try_from(total).unwrap()));
+                }
+            }
             server::Action::Refuse { .. } => {}
             server::Action::Close { .. } => self.listeners -= 1,
         }
@@ -85,7 +108,9 @@ impl StreamScenario for ServerScenario {
     type Machine = server::Session;
 
     fn machine(&self, now: Duration) -> server::Session {
-        new_server(now, &self.case.config, &self.case.limits)
+        let mut session = new_server(now, &self.case.config, &self.case.limits);
+        session.set_pump(self.case.pump);
+        session
     }
 
     fn script(&self) -> Vec<Step> {
@@ -149,6 +174,7 @@ fn working() -> ServerCase {
     ServerCase {
         config: full_server(),
         limits: ServerLimits::default(),
+        pump: 0,
         script: vec![
             Step::feed(
                 b"FEAT\r\nHOST example.com\r\nRETR x\r\nUSER bob\r\nPASS no\r\nUSER bob\r\nPASS hungry\r\n\
@@ -173,11 +199,19 @@ fn tight() -> ServerCase {
     case
 }
 
+/// The system moves what nobody changes, a few octets at a time.
+fn pumping() -> ServerCase {
+    let mut case = working();
+    case.pump = 4;
+    case
+}
+
 /// AUTH and private data.
 fn securing() -> ServerCase {
     ServerCase {
         config: full_server(),
         limits: ServerLimits::default(),
+        pump: 0,
         script: vec![
             Step::feed("USER bob\r\nPROT P\r\nAUTH TLS\r\n"),
             Step::Upgrade,
@@ -212,6 +246,7 @@ fn implicit() -> ServerCase {
     ServerCase {
         config,
         limits: ServerLimits::default(),
+        pump: 0,
         script: vec![
             Step::Secure,
             Step::feed("USER bob\r\nPASS hungry\r\nEPSV\r\nLIST -la\r\nDELE file\r\n"),
@@ -227,7 +262,7 @@ fn server_kit(case: &ServerCase) -> StreamKit<impl Fn() -> ServerScenario + use<
 }
 
 netio::kit_rules! {
-    [working(), tight(), securing(), implicit()].iter().map(server_kit);
+    [working(), tight(), pumping(), securing(), implicit()].iter().map(server_kit);
     r1_server_any_order_of_calls_gives_the_same => r1_any_order,
     r2_server_time_never_runs_backwards => r2_time,
     r3_server_deadlines_progress => r3_timers,
@@ -288,12 +323,14 @@ fn r12_server_survives_truncation_and_flipped_bits_within_24_kib() {
 #[derive(Clone)]
 struct ClientCase {
     config: client::Config,
+    pump: u64,
     start: fn(&mut ClientScenario, &mut client::Session),
     script: Vec<Step>,
 }
 
 struct ClientScenario {
     case: ClientCase,
+    moved: BTreeMap<client::DataId, u64>,
     commands: Vec<client::CommandId>,
     ended: Vec<client::CommandId>,
 }
@@ -302,6 +339,7 @@ impl ClientScenario {
     fn new(case: &ClientCase) -> Self {
         Self {
             case: case.clone(),
+            moved: BTreeMap::new(),
             commands: Vec::new(),
             ended: Vec::new(),
         }
@@ -318,7 +356,9 @@ impl StreamScenario for ClientScenario {
     type Machine = client::Session;
 
     fn machine(&self, now: Duration) -> client::Session {
-        new_client(now, &self.case.config, &ClientLimits::default())
+        let mut session = new_client(now, &self.case.config, &ClientLimits::default());
+        session.set_pump(self.case.pump);
+        session
     }
 
     fn script(&self) -> Vec<Step> {
@@ -369,6 +409,15 @@ impl StreamScenario for ClientScenario {
                 machine.handle_progress(now, id, 3);
                 machine.handle_transferred(now, id, 9, true);
             }
+            client::Action::Pump { id, max, .. } => {
+                let moved = self.moved.entry(id).or_insert(0);
+                let step = max.min(9 - *moved);
+                *moved += step;
+                machine.handle_pumped(now, id, step);
+                if step < max {
+                    machine.handle_transferred(now, id, 9, true);
+                }
+            }
             client::Action::Refuse { .. } | client::Action::Close { .. } => {}
         }
         true
@@ -410,6 +459,7 @@ fn dialogue(lines: &[(&str, &str)]) -> Vec<Step> {
 fn fetching() -> ClientCase {
     ClientCase {
         config: plaintext_client(),
+        pump: 0,
         start: |scenario, machine| {
             let time = DateTime::parse(b"20200102030405").unwrap();
             let commands = [
@@ -473,6 +523,14 @@ fn fetching() -> ClientCase {
     }
 }
 
+/// The system moves what nobody changes, a few octets at a time.
+fn client_pumping() -> ClientCase {
+    ClientCase {
+        pump: 3,
+        ..fetching()
+    }
+}
+
 /// Everything leaves at once; a refusal makes it one at a time.
 fn pipelining() -> ClientCase {
     let mut config = plaintext_client();
@@ -480,6 +538,7 @@ fn pipelining() -> ClientCase {
     config.eager = true;
     ClientCase {
         config,
+        pump: 0,
         start: |scenario, machine| {
             let commands = [
                 machine.login("bob", "hungry"),
@@ -513,6 +572,7 @@ fn active() -> ClientCase {
     config.active = true;
     ClientCase {
         config,
+        pump: 0,
         start: |scenario, machine| {
             let commands = [
                 machine.login("bob", "hungry"),
@@ -540,6 +600,7 @@ fn active() -> ClientCase {
 fn upgrading() -> ClientCase {
     ClientCase {
         config: client::Config::default(),
+        pump: 0,
         start: |scenario, machine| {
             let auth = machine.auth_tls();
             scenario.run(auth);
@@ -570,7 +631,7 @@ fn client_kit(case: &ClientCase) -> StreamKit<impl Fn() -> ClientScenario + use<
 }
 
 netio::kit_rules! {
-    [fetching(), pipelining(), active(), upgrading()].iter().map(client_kit);
+    [fetching(), client_pumping(), pipelining(), active(), upgrading()].iter().map(client_kit);
     r1_client_any_order_of_calls_gives_the_same => r1_any_order,
     r2_client_time_never_runs_backwards => r2_time,
     r3_client_deadlines_progress => r3_timers,

@@ -112,6 +112,7 @@ pub fn ftp_server_script(data: &[u8]) {
     let peer = "192.0.2.9:40000".parse().expect("an address");
     let mut now = Duration::from_secs(1);
     let mut session = server::Session::new(now, config, limits, local, peer);
+    session.set_pump(u64::from(steer & 24));
     let mut wire = Wire {
         in_handshake: steer & 32 != 0,
         ..Wire::default()
@@ -137,7 +138,9 @@ pub fn ftp_server_script(data: &[u8]) {
             6 | 7 => {
                 if let Some(action) = actions.pop_front() {
                     let how = script.u8();
-                    if let server::Action::Start { id, .. } = action {
+                    if let server::Action::Start { id, .. } | server::Action::Pump { id, .. } =
+                        action
+                    {
                         running.push(id);
                     }
                     act(&mut session, now, &action, how);
@@ -264,6 +267,10 @@ fn act(session: &mut server::Session, now: Duration, action: &server::Action, ho
             tls.resumed = how & 16 == 0;
             session.handle_data_tls(now, id, &tls);
         }
+        (_, server::Action::Pump { max, .. }) => {
+            session.handle_pumped(now, id, max.saturating_sub(u64::from(how & 16)));
+            session.handle_transferred(now, id, Ok(u64::from(how)));
+        }
         (_, server::Action::Start { .. }) => {
             session.handle_progress(now, id, u64::from(how));
             session.handle_marker(now, id, &[how, b'\r', b'\n'], b"1");
@@ -359,6 +366,7 @@ pub fn ftp_client_script(data: &[u8]) {
     let peer = "192.0.2.1:21".parse().expect("an address");
     let mut now = Duration::from_secs(1);
     let mut session = client::Session::new(now, config, limits, local, peer);
+    session.set_pump(u64::from(steer & 24));
     let mut wire = Wire {
         in_handshake: steer & 32 != 0,
         ..Wire::default()
@@ -492,7 +500,8 @@ fn wish(session: &mut client::Session, now: Duration, action: &client::Action, h
             client::Action::Connect { id, .. }
             | client::Action::Listen { id, .. }
             | client::Action::Secure { id }
-            | client::Action::Start { id, .. },
+            | client::Action::Start { id, .. }
+            | client::Action::Pump { id, .. },
         ) => session.handle_failed(now, *id),
         (_, client::Action::Connect { id, to }) => session.handle_connected(now, *id, *to),
         (_, client::Action::Listen { id, on }) => {
@@ -505,6 +514,10 @@ fn wish(session: &mut client::Session, now: Duration, action: &client::Action, h
             session.handle_connected(now, *id, at(peer));
         }
         (_, client::Action::Secure { id }) => session.handle_data_tls(now, *id),
+        (_, client::Action::Pump { id, max, .. }) => {
+            session.handle_pumped(now, *id, max.saturating_sub(u64::from(how & 16)));
+            session.handle_transferred(now, *id, u64::from(how), how & 32 == 0);
+        }
         (_, client::Action::Start { id, .. }) => {
             session.handle_progress(now, *id, u64::from(how));
             session.handle_transferred(now, *id, u64::from(how), how & 16 == 0);

@@ -24,6 +24,7 @@ impl Session {
             is_started: false,
             listening: None,
             octets: 0,
+            credit: 0,
             data: None,
             reply: None,
             is_aborted: false,
@@ -151,6 +152,32 @@ impl Session {
         }
     }
 
+    /// The embedder can let the system move octets between files and connections: from now on a
+    /// transfer in which nothing is changed ([`Format::is_plain`](crate::data::Format::is_plain),
+    /// no TLS) is wished for by [`Action::Pump`] in steps of `max` octets. Zero, as at the start:
+    /// every transfer is wished for by [`Action::Start`].
+    pub fn set_pump(&mut self, max: u64) {
+        self.pump = max;
+    }
+
+    /// `octets` more were moved of what an [`Action::Pump`] asked for.
+    pub fn handle_pumped(&mut self, now: Duration, id: DataId, octets: u64) {
+        self.advance_to(now);
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        let moved = octets.min(transfer.credit);
+        if transfer.id != id || transfer.stage != Stage::Running || moved == 0 {
+            return;
+        }
+        let total = transfer.octets.saturating_add(moved);
+        transfer.credit = transfer.credit.saturating_sub(moved);
+        if transfer.credit == 0 {
+            self.wish_for_octets();
+        }
+        self.handle_progress(now, id, total);
+    }
+
     /// The data is over: all of it, with an orderly end, or not.
     pub fn handle_transferred(&mut self, now: Duration, id: DataId, octets: u64, complete: bool) {
         self.advance_to(now);
@@ -230,13 +257,30 @@ impl Session {
     }
 
     fn start(&mut self) {
-        if let Some(transfer) = &mut self.transfer {
-            transfer.stage = Stage::Running;
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        transfer.stage = Stage::Running;
+        if self.pump > 0 && transfer.format.is_plain() && !self.is_private {
+            self.wish_for_octets();
+        } else {
             self.actions.push_back(Action::Start {
                 id: transfer.id,
                 command: transfer.command,
                 direction: transfer.plan.direction,
                 format: transfer.format,
+            });
+        }
+    }
+
+    fn wish_for_octets(&mut self) {
+        if let Some(transfer) = &mut self.transfer {
+            transfer.credit = self.pump;
+            self.actions.push_back(Action::Pump {
+                id: transfer.id,
+                command: transfer.command,
+                direction: transfer.plan.direction,
+                max: self.pump,
             });
         }
     }

@@ -138,6 +138,20 @@ pub enum Action {
         /// How the file travels.
         format: Format,
     },
+    /// Move up to `max` octets between the file and the connection, as they are: no octet has to pass
+    /// the machine. `handle_pumped` says how many were moved, and once that were `max` another wish
+    /// of the same id follows; `handle_transferred` says that the file ended. Comes in place of
+    /// `Start`, and only after [`Session::set_pump`](super::Session::set_pump).
+    Pump {
+        /// On this data connection.
+        id: DataId,
+        /// For this command.
+        command: CommandId,
+        /// Which way.
+        direction: Direction,
+        /// Octets.
+        max: u64,
+    },
     /// Close the connection or the listener, whatever there is.
     Close {
         /// Of this data connection.

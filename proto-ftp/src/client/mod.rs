@@ -66,6 +66,8 @@ pub struct Session {
     tls: Option<Box<TlsInfo>>,
     next_id: u64,
     since: Duration,
+    /// Octets of one [`Action::Pump`]; zero where the embedder moves none.
+    pump: u64,
     stats: Stats,
 }
 
@@ -185,6 +187,8 @@ struct Transfer {
     is_started: bool,
     listening: Option<SocketAddr>,
     octets: u64,
+    /// Octets that may still be moved before another wish.
+    credit: u64,
     /// How the data connection ended.
     data: Option<bool>,
     reply: Option<crate::wire::Reply>,
@@ -250,6 +254,7 @@ impl Session {
             tls: None,
             next_id: 0,
             since: now,
+            pump: 0,
             stats: Stats::default(),
             config,
             limits,

@@ -5,8 +5,8 @@
 //!  Receiver:  poll_event(input) --> decode (MODE, STRU, TYPE) --> Chunk, Marker, EndOfRecord, End
 //! ```
 //!
-//! With TYPE I, STRU F and MODE S nothing is turned into anything: [`Format::is_plain`] says so, and
-//! an embedder may then let the system copy (sendfile) and only count.
+//! With TYPE I, STRU F and MODE S nothing is turned into anything: [`Format::is_plain`] says so. An
+//! embedder that said so by `set_pump` lets the system copy (sendfile), and the session only counts.
 
 mod block;
 mod deflate;

@@ -8,32 +8,9 @@ use crate::wire::DateTime;
 pub(super) fn month(word: &[u8]) -> Option<u8> {
     let word = word.strip_suffix(b",").unwrap_or(word);
     let word = word.strip_suffix(b".").unwrap_or(word);
-    if let [a, b, c] = word {
-        let packed = u32::from_be_bytes([
-            0,
-            a.to_ascii_lowercase(),
-            b.to_ascii_lowercase(),
-            c.to_ascii_lowercase(),
-        ]);
-        // English first: it is nearly always that.
-        let english = match &packed.to_be_bytes() {
-            b"\0jan" => 1,
-            b"\0feb" => 2,
-            b"\0mar" => 3,
-            b"\0apr" => 4,
-            b"\0may" => 5,
-            b"\0jun" => 6,
-            b"\0jul" => 7,
-            b"\0aug" => 8,
-            b"\0sep" => 9,
-            b"\0oct" => 10,
-            b"\0nov" => 11,
-            b"\0dec" => 12,
-            _ => 0,
-        };
-        if english > 0 {
-            return Some(english);
-        }
+    // English first: it is nearly always that.
+    if let Some(month) = word.try_into().ok().and_then(english_month) {
+        return Some(month);
     }
     if word.len() < 2 || word.len() > 14 || word.iter().any(u8::is_ascii_digit) {
         return None;
@@ -44,6 +21,25 @@ pub(super) fn month(word: &[u8]) -> Option<u8> {
             .any(|name| name.eq_ignore_ascii_case(word))
             .then_some(month)
     })
+}
+
+/// The number of a month, by the first three letters of its English name.
+#[inline]
+pub(super) fn english_month(word: &[u8; 3]) -> Option<u8> {
+    const NAMES: [&[u8; 3]; 12] = [
+        b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov",
+        b"dec",
+    ];
+    let packed = |[a, b, c]: [u8; 3]| u32::from_le_bytes([a, b, c, 0]);
+    let word = packed(word.map(|letter| letter.to_ascii_lowercase()));
+    // All are compared, for that needs no jumps.
+    let found = (1_u8..).zip(NAMES).fold(
+        0,
+        |found, (month, name)| {
+            if packed(*name) == word { month } else { found }
+        },
+    );
+    (found > 0).then_some(found)
 }
 
 /// Names and abbreviations, UTF-8 and Latin-1, without the three letters of English.

@@ -8,6 +8,7 @@
 
 mod date;
 mod dialects;
+mod plain;
 mod records;
 mod tokens;
 mod unix;
@@ -236,6 +237,7 @@ impl Parser {
 
     /// Looks at the front of `input` and says how many octets to drop and what they were. `None`
     /// when more is needed; with `is_end` a last line without an end counts.
+    #[inline]
     pub fn next<'a>(&mut self, input: &'a [u8], is_end: bool) -> Option<(usize, Item<'a>)> {
         let fresh = input.get(self.scanned..).unwrap_or_default();
         let end = match memchr::memchr(b'\n', fresh) {
@@ -256,6 +258,16 @@ impl Parser {
             return Some((end, Item::TooLong));
         }
         let line = trim_end(input.get(..end).unwrap_or_default());
+        if let Some(entry) = self.quick(line) {
+            self.scanned = 0;
+            return Some((end, Item::Entry(entry)));
+        }
+        self.slow(input, is_end, end)
+    }
+
+    /// A line that may go on after its end, that changes the dialect, or is no entry.
+    fn slow<'a>(&mut self, input: &'a [u8], is_end: bool, end: usize) -> Option<(usize, Item<'a>)> {
+        let line = trim_end(input.get(..end).unwrap_or_default());
         if dialects::is_vms_name_alone(line) {
             // OpenVMS breaks a line after a long name; the rest stands indented on the next one.
             let rest = input.get(end..).unwrap_or_default();
@@ -265,7 +277,7 @@ impl Parser {
                 Some(at) => {
                     let both = end.saturating_add(at).saturating_add(1);
                     let joined = trim_end(input.get(..both).unwrap_or_default());
-                    if let Some(entry) = self.parse_line(joined) {
+                    if let Some(entry) = self.any(joined) {
                         self.scanned = 0;
                         return Some((both, Item::Entry(entry)));
                     }
@@ -276,7 +288,7 @@ impl Parser {
                     return None;
                 }
                 None if is_end && rest.len() < self.max_line => {
-                    if let Some(entry) = self.parse_line(trim_end(input)) {
+                    if let Some(entry) = self.any(trim_end(input)) {
                         self.scanned = 0;
                         return Some((input.len(), Item::Entry(entry)));
                     }
@@ -285,7 +297,7 @@ impl Parser {
             }
         }
         self.scanned = 0;
-        let item = self.parse_line(line).map_or(Item::Other(line), Item::Entry);
+        let item = self.any(line).map_or(Item::Other(line), Item::Entry);
         Some((end, item))
     }
 
@@ -293,6 +305,21 @@ impl Parser {
     #[inline]
     pub fn parse_line<'a>(&mut self, line: &'a [u8]) -> Option<Entry<'a>> {
         let line = trim_end(line);
+        self.quick(line).or_else(|| self.any(line))
+    }
+
+    /// One more line in the most usual forms of its dialect.
+    #[inline]
+    fn quick<'a>(&self, line: &'a [u8]) -> Option<Entry<'a>> {
+        match self.dialect? {
+            Dialect::Unix => plain::unix(line, self.today),
+            Dialect::Facts => records::facts(line),
+            Dialect::Dos => plain::dos(line),
+            _ => None,
+        }
+    }
+
+    fn any<'a>(&mut self, line: &'a [u8]) -> Option<Entry<'a>> {
         if let Some(dialect) = self.dialect {
             if let Some(entry) = self.parse_as(dialect, line) {
                 return Some(entry);
@@ -320,7 +347,6 @@ impl Parser {
         None
     }
 
-    #[inline]
     fn parse_as<'a>(&mut self, dialect: Dialect, line: &'a [u8]) -> Option<Entry<'a>> {
         match dialect {
             Dialect::Unix => unix::parse(line, self.today),
@@ -352,6 +378,7 @@ fn heading(line: &[u8]) -> Option<Dialect> {
     (line.starts_with(b"JOBNAME ") && has(b" JOBID ")).then_some(Dialect::Jes)
 }
 
+#[inline]
 fn trim_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let mut line = line;

@@ -2,49 +2,161 @@
 
 use super::date::{stamp, whole};
 use super::tokens::{Tokens, number};
-use super::{Dialect, Entry, Kind, Precision};
-use crate::wire::{DateTime, parse_facts};
+use super::{Dialect, Entry, Kind, Precision, Stamp};
+use crate::wire::DateTime;
+use crate::wire::octets::{self, eight, fact_end};
 
-/// RFC 3659 section 7.
+/// RFC 3659 section 7: `fact=value;fact=value; name`, in one pass.
 #[inline]
 pub(super) fn facts(line: &[u8]) -> Option<Entry<'_>> {
-    let facts = parse_facts(line)?;
-    let mut entry = Entry::new(Dialect::Facts, Kind::File, facts.name);
-    let mut count = 0_usize;
-    let mut group = None;
-    for fact in facts.iter() {
-        count = count.saturating_add(1);
-        let name = fact.name;
-        if name.eq_ignore_ascii_case(b"type") {
-            (entry.kind, entry.target) = kind(fact.value)?;
-        } else if name.eq_ignore_ascii_case(b"size") || name.eq_ignore_ascii_case(b"sizd") {
-            entry.size = number(fact.value);
-        } else if name.eq_ignore_ascii_case(b"modify") {
-            entry.modified = DateTime::parse(fact.value).and_then(|at| {
-                let mut modified = stamp(at, None)?;
-                modified.precision = Precision::Second;
-                modified.offset = Some(0);
-                Some(modified)
-            });
-        } else if name.eq_ignore_ascii_case(b"unix.mode") {
-            entry.permissions = Some(fact.value);
-        } else if name.eq_ignore_ascii_case(b"perm") {
-            entry.permissions = entry.permissions.or(Some(fact.value));
-        } else if name.eq_ignore_ascii_case(b"unix.ownername") {
-            entry.owner = Some(fact.value);
-        } else if name.eq_ignore_ascii_case(b"unix.owner") || name.eq_ignore_ascii_case(b"unix.uid")
-        {
-            entry.owner = entry.owner.or(Some(fact.value));
-        } else if name.eq_ignore_ascii_case(b"unix.groupname") {
-            group = Some(fact.value);
+    let mut entry = Entry::new(Dialect::Facts, Kind::File, &[]);
+    let (mut at, mut group) = (0_usize, None);
+    while line.get(at)? != &b' ' {
+        let (fact, value_at) = fact(line, at)?;
+        let end = fact_end(line, value_at)?;
+        if line.get(end)? != &b';' {
+            return None;
         }
+        let value = line.get(value_at..end)?;
+        match fact {
+            Fact::Type => (entry.kind, entry.target) = kind(value)?,
+            Fact::Size => entry.size = octets::number(line, value_at, end),
+            Fact::Modify => entry.modified = DateTime::parse(value).map(utc),
+            Fact::UnixMode => entry.permissions = Some(value),
+            Fact::Perm => entry.permissions = entry.permissions.or(Some(value)),
+            Fact::OwnerName => entry.owner = Some(value),
+            Fact::Owner => entry.owner = entry.owner.or(Some(value)),
+            Fact::GroupName => group = Some(value),
+            Fact::Other => {}
+        }
+        at = end.saturating_add(1);
     }
     entry.owner = entry.owner.or(group);
+    entry.name = line.get(at.saturating_add(1)..)?;
     // A line without any fact is more likely something else.
-    (count > 0).then_some(entry)
+    (at > 0 && !entry.name.is_empty()).then_some(entry)
 }
 
+/// A time of UTC.
+fn utc(at: DateTime) -> Stamp {
+    Stamp {
+        at,
+        precision: Precision::Second,
+        is_year_guessed: false,
+        offset: Some(0),
+    }
+}
+
+/// The facts that make an entry.
+#[derive(Clone, Copy)]
+enum Fact {
+    Type,
+    Size,
+    Modify,
+    UnixMode,
+    Perm,
+    OwnerName,
+    Owner,
+    GroupName,
+    Other,
+}
+
+/// The beginning of a fact, letters in any case: compared at once, as far as the mask says.
+struct Beginning {
+    octets: u64,
+    mask: u64,
+}
+
+impl Beginning {
+    /// The first octets of `text`, which is in small letters.
+    const fn new(mut text: &[u8]) -> Self {
+        let (mut octets, mut mask, mut shift) = (0_u64, 0_u64, 0_u32);
+        while let ([octet, rest @ ..], 0..64) = (text, shift) {
+            let bits: u8 = if octet.is_ascii_lowercase() { !32 } else { !0 };
+            octets |= (*octet as u64) << shift;
+            mask |= (bits as u64) << shift;
+            shift = shift.wrapping_add(8);
+            text = rest;
+        }
+        Self { octets, mask }
+    }
+
+    #[inline]
+    const fn is_of(&self, octets: u64) -> bool {
+        (octets ^ self.octets) & self.mask == 0
+    }
+}
+
+const TYPE: Beginning = Beginning::new(b"type=");
+const SIZE: Beginning = Beginning::new(b"size=");
+const MODIFY: Beginning = Beginning::new(b"modify=");
+const PERM: Beginning = Beginning::new(b"perm=");
+const UNIQUE: Beginning = Beginning::new(b"unique=");
+const UNIX_MODE: Beginning = Beginning::new(b"unix.mod");
+
+/// The facts of nearly all lines, by their first eight octets, and the length up to the value.
+#[inline]
+fn usual_fact(octets: u64, next: Option<&[u8]>) -> Option<(Fact, usize)> {
+    let [first, ..] = octets.to_le_bytes();
+    match first | 32 {
+        b't' if TYPE.is_of(octets) => Some((Fact::Type, 5)),
+        b's' if SIZE.is_of(octets) => Some((Fact::Size, 5)),
+        b'm' if MODIFY.is_of(octets) => Some((Fact::Modify, 7)),
+        b'p' if PERM.is_of(octets) => Some((Fact::Perm, 5)),
+        b'u' if UNIX_MODE.is_of(octets) && matches!(next, Some(b"e=" | b"E=")) => {
+            Some((Fact::UnixMode, 10))
+        }
+        b'u' if UNIQUE.is_of(octets) => Some((Fact::Other, 7)),
+        _ => None,
+    }
+}
+
+/// The fact that begins at `at`, and where its value does.
+#[inline]
+fn fact(line: &[u8], at: usize) -> Option<(Fact, usize)> {
+    let next = line.get(at.wrapping_add(8)..at.wrapping_add(10));
+    let usual = eight(line, at).and_then(|octets| usual_fact(octets, next));
+    match usual {
+        Some((fact, len)) => Some((fact, at.wrapping_add(len))),
+        None => any_fact(line, at),
+    }
+}
+
+fn any_fact(line: &[u8], at: usize) -> Option<(Fact, usize)> {
+    let rest = line.get(at..)?;
+    let len = rest
+        .iter()
+        .position(|octet| matches!(octet, b'=' | b';' | b' '))?;
+    let name = rest.get(..len)?;
+    if name.is_empty() || rest.get(len) != Some(&b'=') {
+        return None;
+    }
+    let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+    let fact = match len {
+        4 if is(b"type") => Fact::Type,
+        4 if is(b"size") || is(b"sizd") => Fact::Size,
+        4 if is(b"perm") => Fact::Perm,
+        6 if is(b"modify") => Fact::Modify,
+        8 if is(b"unix.uid") => Fact::Owner,
+        9 if is(b"unix.mode") => Fact::UnixMode,
+        10 if is(b"unix.owner") => Fact::Owner,
+        14 if is(b"unix.ownername") => Fact::OwnerName,
+        14 if is(b"unix.groupname") => Fact::GroupName,
+        _ => Fact::Other,
+    };
+    Some((fact, at.saturating_add(len).saturating_add(1)))
+}
+
+#[inline]
 fn kind(value: &[u8]) -> Option<(Kind, Option<&[u8]>)> {
+    match value {
+        b"file" => Some((Kind::File, None)),
+        b"dir" => Some((Kind::Directory, None)),
+        _ => other_kind(value),
+    }
+}
+
+fn other_kind(value: &[u8]) -> Option<(Kind, Option<&[u8]>)> {
     let is = |name: &[u8]| value.eq_ignore_ascii_case(name);
     if is(b"file") {
         return Some((Kind::File, None));
@@ -92,12 +204,7 @@ pub(super) fn eplf(line: &[u8]) -> Option<Entry<'_>> {
             Some((b's', digits)) => entry.size = number(digits),
             Some((b'm', digits)) => {
                 let seconds = number(digits).and_then(|value| i64::try_from(value).ok());
-                entry.modified = seconds.and_then(|seconds| {
-                    let mut modified = stamp(DateTime::from_unix(seconds), None)?;
-                    modified.precision = Precision::Second;
-                    modified.offset = Some(0);
-                    Some(modified)
-                });
+                entry.modified = seconds.map(|seconds| utc(DateTime::from_unix(seconds)));
             }
             Some((b'u', [b'p', mode @ ..])) => entry.permissions = Some(mode),
             _ => {}

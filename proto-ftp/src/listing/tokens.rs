@@ -1,5 +1,7 @@
 //! Words of a line, found once and kept as spans.
 
+pub(super) use crate::wire::octets::number_of as number;
+
 /// Words beyond this many are not told apart: they belong to the name.
 const MAX: usize = 16;
 
@@ -84,20 +86,6 @@ impl<'a> Tokens<'a> {
     pub(super) fn between(&self, first: usize, last: usize) -> Option<&'a [u8]> {
         self.line.get(self.span(first)?.0..self.span(last)?.1)
     }
-}
-
-/// Digits alone, as a number that stops at the largest one.
-pub(super) fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |value, digit| {
-        digit.is_ascii_digit().then(|| {
-            value
-                .saturating_mul(10)
-                .saturating_add(u64::from(digit & 15))
-        })
-    })
 }
 
 /// Digits with separators of thousands, as `9,730`.

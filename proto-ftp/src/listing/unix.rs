@@ -33,26 +33,13 @@ pub(super) fn parse(line: &[u8], today: DateTime) -> Option<Entry<'_>> {
         return None;
     }
     let size = size_of(tokens.get(size_at)?);
-    let mut name = tokens.name_after(name_after)?;
+    let name = tokens.name_after(name_after)?;
     let is_device = matches!(permissions.first(), Some(b'b' | b'c'));
     if size.is_none() && !is_device {
         return None;
     }
-    let mut target = None;
-    if kind == Kind::Link
-        && let Some(at) = memchr::memmem::find(name, b" -> ")
-    {
-        target = name.get(at.saturating_add(4)..);
-        name = name.get(..at)?;
-    }
+    let (name, target) = name_and_target(kind, name)?;
     let mut kind = kind;
-    // `ls -F` marks directories; a slash is part of no name.
-    if kind == Kind::Directory
-        && let Some(bare) = name.strip_suffix(b"/")
-        && !bare.is_empty()
-    {
-        name = bare;
-    }
     if kind == Kind::Special && permissions.starts_with(b"C") {
         kind = Kind::File;
     }
@@ -69,6 +56,22 @@ pub(super) fn parse(line: &[u8], today: DateTime) -> Option<Entry<'_>> {
     Some(entry)
 }
 
+/// A link says where it leads, and `ls -F` marks directories by a slash, which is part of no name.
+#[inline]
+pub(super) fn name_and_target(kind: Kind, name: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    match kind {
+        Kind::Link => match memchr::memmem::find(name, b" -> ") {
+            Some(at) => Some((name.get(..at)?, name.get(at.saturating_add(4)..))),
+            None => Some((name, None)),
+        },
+        Kind::Directory => {
+            let bare = name.strip_suffix(b"/").filter(|bare| !bare.is_empty());
+            Some((bare.unwrap_or(name), None))
+        }
+        _ => Some((name, None)),
+    }
+}
+
 fn kind(letter: u8) -> Kind {
     match letter {
         b'd' | b'D' => Kind::Directory,
@@ -80,16 +83,17 @@ fn kind(letter: u8) -> Kind {
 
 /// Ten letters or signs; what follows may be `+`, `.` or `@`, and `FTP` of Connect:Enterprise.
 fn looks_like_mode(word: &[u8]) -> bool {
-    let is_sign = |octet: &u8| {
-        matches!(
-            octet,
-            b'-' | b'r' | b'w' | b'x' | b's' | b'S' | b't' | b'T' | b'l' | b'L' | b'*' | b'?'
-        )
-    };
     let of_enterprise = |octet: &u8| octet.is_ascii_uppercase() || *octet == b'-';
     let rest = word.get(1..).unwrap_or_default();
     let nine = rest.get(..9).unwrap_or_default();
     nine.iter().all(is_sign) || (rest.len() >= 9 && rest.iter().all(of_enterprise))
+}
+
+pub(super) fn is_sign(octet: &u8) -> bool {
+    matches!(
+        octet,
+        b'-' | b'r' | b'w' | b'x' | b's' | b'S' | b't' | b'T' | b'l' | b'L' | b'*' | b'?'
+    )
 }
 
 /// The size, perhaps with a unit, and without `1,` of a device.

@@ -843,6 +843,7 @@ impl Action {
             | Self::Refuse { id }
             | Self::Secure { id }
             | Self::Start { id, .. }
+            | Self::Pump { id, .. }
             | Self::Close { id, .. } => id,
         }
     }

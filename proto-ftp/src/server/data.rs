@@ -130,6 +130,32 @@ impl Session {
         }
     }
 
+    /// The embedder can let the system move octets between files and connections: from now on a
+    /// transfer in which nothing is changed ([`Format::is_plain`](crate::data::Format::is_plain),
+    /// no TLS) is wished for by [`Action::Pump`] in steps of `max` octets. Zero, as at the start:
+    /// every transfer is wished for by [`Action::Start`].
+    pub fn set_pump(&mut self, max: u64) {
+        self.pump = max;
+    }
+
+    /// `octets` more were moved of what an [`Action::Pump`] asked for.
+    pub fn handle_pumped(&mut self, now: Duration, id: DataId, octets: u64) {
+        self.advance_to(now);
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        let moved = octets.min(transfer.credit);
+        if transfer.id != id || transfer.phase != Phase::Running || moved == 0 {
+            return;
+        }
+        transfer.octets = transfer.octets.saturating_add(moved);
+        transfer.credit = transfer.credit.saturating_sub(moved);
+        self.since = self.now;
+        if transfer.credit == 0 {
+            self.wish_for_octets();
+        }
+    }
+
     /// A restart marker came in an upload, and all before it is safe: says 110 (RFC 959 section 3.5).
     /// `marker` is the client's; `position` is what it may give to REST to go on from there, which
     /// for [`StoreMode::At`](super::StoreMode::At) has to be a count of octets.
@@ -234,6 +260,7 @@ impl Session {
             verb,
             phase: Phase::Waiting,
             octets: 0,
+            credit: 0,
         });
         self.since = self.now;
         // CVE-1999-0017: nothing connects before a transfer was asked for.
@@ -264,13 +291,31 @@ impl Session {
 
     fn start(&mut self) {
         let format = self.transfer_format();
-        if let Some(transfer) = &mut self.transfer {
-            transfer.phase = Phase::Running;
-            self.since = self.now;
+        let is_pumped = self.pump > 0 && format.is_plain() && !self.flags.private;
+        self.since = self.now;
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        transfer.phase = Phase::Running;
+        let (id, direction) = (transfer.id, transfer.direction);
+        if is_pumped {
+            self.wish_for_octets();
+        } else {
             self.actions.push_back(Action::Start {
+                id,
+                direction,
+                format,
+            });
+        }
+    }
+
+    fn wish_for_octets(&mut self) {
+        if let Some(transfer) = &mut self.transfer {
+            transfer.credit = self.pump;
+            self.actions.push_back(Action::Pump {
                 id: transfer.id,
                 direction: transfer.direction,
-                format,
+                max: self.pump,
             });
         }
     }

@@ -321,8 +321,7 @@ pub enum Action {
         /// On this data connection.
         id: DataId,
     },
-    /// Transfer: `handle_progress` now and then, `handle_transferred` at the end. Where
-    /// [`Format::is_plain`] holds and there is no TLS the system may copy by itself.
+    /// Transfer: `handle_progress` now and then, `handle_transferred` at the end.
     Start {
         /// On this data connection.
         id: DataId,
@@ -330,6 +329,18 @@ pub enum Action {
         direction: Direction,
         /// How the file travels.
         format: Format,
+    },
+    /// Move up to `max` octets between the file and the connection, as they are: no octet has to pass
+    /// the machine. `handle_pumped` says how many were moved, and once that were `max` another wish
+    /// of the same id follows; `handle_transferred` says that the file ended. Comes in place of
+    /// `Start`, and only after [`Session::set_pump`](super::Session::set_pump).
+    Pump {
+        /// On this data connection.
+        id: DataId,
+        /// Which way.
+        direction: Direction,
+        /// Octets.
+        max: u64,
     },
     /// Close the connection or the listener, whatever there is.
     Close {

@@ -74,6 +74,8 @@ pub struct Session {
     refused: u8,
     /// Octets left in the read buffer at the last look.
     pending: usize,
+    /// Octets of one [`Action::Pump`]; zero where the embedder moves none.
+    pump: u64,
     stats: Stats,
 }
 
@@ -142,6 +144,8 @@ struct Transfer {
     verb: Verb,
     phase: Phase,
     octets: u64,
+    /// Octets that may still be moved before another wish.
+    credit: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +207,7 @@ impl Session {
             faults: 0,
             refused: 0,
             pending: 0,
+            pump: 0,
             stats: Stats::default(),
             config,
             limits,

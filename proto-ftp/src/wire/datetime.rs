@@ -1,5 +1,6 @@
 //! Points in time as RFC 3659 writes them: `YYYYMMDDHHMMSS[.sss]`, always UTC.
 
+use super::octets::{eight, pairs};
 use bytes::BytesMut;
 use core::fmt::Write as _;
 
@@ -52,33 +53,14 @@ impl DateTime {
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (digits, fraction) = text.split_at_checked(14)?;
-        let two = |at: usize| -> Option<u8> {
-            let pair: &[u8; 2] = digits.get(at..)?.first_chunk()?;
-            pair.iter().try_fold(0_u8, |value, digit| {
-                digit
-                    .is_ascii_digit()
-                    .then(|| value.saturating_mul(10).saturating_add(digit & 15))
-            })
-        };
-        let year = u16::from(two(0)?)
+        let [century, year, month, day] = pairs(eight(digits, 0)?)?;
+        let [_, hour, minute, second] = pairs(eight(digits, 6)?)?;
+        let year = u16::from(century)
             .saturating_mul(100)
-            .saturating_add(two(2)?.into());
-        let mut time = Self::date(year, two(4)?, two(6)?)?.at(two(8)?, two(10)?, two(12)?)?;
+            .saturating_add(year.into());
+        let mut time = Self::date(year, month, day)?.at(hour, minute, second)?;
         if !fraction.is_empty() {
-            let digits = fraction.strip_prefix(b".")?;
-            if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-                return None;
-            }
-            let padded = digits
-                .iter()
-                .copied()
-                .chain(core::iter::repeat(b'0'))
-                .take(9);
-            time.nanos = padded.fold(0_u32, |value, digit| {
-                value
-                    .saturating_mul(10)
-                    .saturating_add(u32::from(digit & 15))
-            });
+            time.nanos = nanos(fraction)?;
         }
         Some(time)
     }
@@ -154,12 +136,25 @@ impl DateTime {
     }
 }
 
+/// A fraction of a second, with its point. Digits beyond the ninth count for nothing.
+fn nanos(fraction: &[u8]) -> Option<u32> {
+    let digits = fraction.strip_prefix(b".")?;
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let zeros = core::iter::repeat(&b'0');
+    Some(digits.iter().chain(zeros).take(9).fold(0, |value, digit| {
+        u32::saturating_mul(value, 10).saturating_add(u32::from(digit & 15))
+    }))
+}
+
 fn days_in(year: u16, month: u8) -> Option<u8> {
-    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     Some(match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
-        2 if is_leap => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
         2 => 28,
         _ => return None,
     })

@@ -8,6 +8,7 @@ mod facts;
 mod feat;
 mod hostport;
 mod line;
+pub(crate) mod octets;
 mod path;
 mod reply;
 

@@ -203,7 +203,7 @@ impl Server {
                 tls.resumed = true;
                 session.handle_data_tls(now, id, &tls);
             }
-            Action::Start { id, direction, .. } => {
+            Action::Start { id, direction, .. } | Action::Pump { id, direction, .. } => {
                 let octets = match direction {
                     Direction::Send => self.store.outgoing.get(&id).map_or(0, Vec::len),
                     Direction::Receive => {

@@ -29,6 +29,8 @@ pub struct Pair {
     pub resumes: bool,
     /// Markers that the client's sender puts between octets.
     pub marks: Vec<(usize, &'static [u8])>,
+    /// How many wishes there were to move octets.
+    pub pumped: usize,
     client_data: Option<client::DataId>,
     server_data: Option<server::DataId>,
     client_start: Option<(client::DataId, CommandId, client::Direction, Format)>,
@@ -54,6 +56,7 @@ impl Pair {
             talk: Vec::new(),
             resumes: true,
             marks: Vec::new(),
+            pumped: 0,
             client_data: None,
             server_data: None,
             client_start: None,
@@ -197,6 +200,10 @@ impl Pair {
                 direction,
                 format,
             } => self.server_start = Some((id, direction, format)),
+            server::Action::Pump { id, direction, .. } => {
+                self.pumped += 1;
+                self.server_start = Some((id, direction, Format::IMAGE));
+            }
             server::Action::Close { id, .. } => {
                 if self.server_data == Some(id) {
                     self.server_data = None;
@@ -228,6 +235,19 @@ impl Pair {
                 direction,
                 format,
             } => self.client_start = Some((id, command, direction, format)),
+            client::Action::Pump {
+                id,
+                command,
+                direction,
+                max,
+            } => {
+                self.pumped += 1;
+                // The file is moved as a whole; the first step of it is told of before.
+                if self.client_start.is_none() {
+                    self.client_start = Some((id, command, direction, Format::IMAGE));
+                    self.client.handle_pumped(T0, id, max);
+                }
+            }
             client::Action::Close { id } => {
                 if self.client_data == Some(id) {
                     self.client_data = None;

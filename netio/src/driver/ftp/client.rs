@@ -55,7 +55,8 @@ impl<T: Transport> Client<T> {
         Self::over(Stream::implicit_tls(session, io))
     }
 
-    fn over(control: Stream<Session, T>) -> Self {
+    fn over(mut control: Stream<Session, T>) -> Self {
+        control.machine_mut().set_pump(super::PUMP);
         Self {
             control,
             slots: Slots::new(None, crate::ftp::DATA_STALL),
@@ -220,6 +221,15 @@ impl<T: Transport> Client<T> {
                     self.slots
                         .start(id, direction == Direction::Send, format, payload);
                 }
+                Action::Pump {
+                    id,
+                    command,
+                    direction,
+                    ..
+                } => {
+                    let payload = self.payloads.remove(&command);
+                    self.slots.pump(id, direction == Direction::Send, payload);
+                }
                 Action::Close { id } => self.slots.close(id, true),
             }
         }
@@ -236,6 +246,7 @@ impl<T: Transport> Client<T> {
             Fact::Secured(_) => session.handle_data_tls(now, id),
             Fact::Failed => session.handle_failed(now, id),
             Fact::Progress(octets) => session.handle_progress(now, id, octets),
+            Fact::Pumped(octets) => session.handle_pumped(now, id, octets),
             // A download's markers are for whoever wants to go on by them; files here count octets.
             Fact::Marker(..) => {}
             Fact::Transferred(Ok(octets)) => session.handle_transferred(now, id, octets, true),

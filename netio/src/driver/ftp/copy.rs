@@ -7,7 +7,6 @@ use proto_ftp::data::{DataEvent, DataLimits, Format, Receiver, Sender};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -53,6 +52,12 @@ pub(super) struct Job {
     pub(super) format: Format,
     pub(super) sends: bool,
     pub(super) payload: Payload,
+    /// The machine wishes that the octets are moved as they are.
+    #[cfg_attr(
+        not(all(feature = "fs", target_os = "linux")),
+        allow(dead_code, reason = "nothing is pumped then")
+    )]
+    pub(super) is_pumped: bool,
     pub(super) counter: Arc<AtomicU64>,
     pub(super) marks: Marks,
     pub(super) stall: Duration,
@@ -68,18 +73,20 @@ impl Job {
     /// Copies all of it, in a task of its own: how many octets of the file there were.
     pub(super) fn spawn(self) -> JoinHandle<Result<u64, Broken>> {
         match (self.io, self.payload) {
-            // A file as it is goes to the blocking pool at once.
-            (Io::Plain(socket), Payload::File(file)) if self.format.is_plain() => {
-                let (counter, stall, sends) = (self.counter, self.stall, self.sends);
-                let socket = socket.into_std();
-                tokio::task::spawn_blocking(move || {
-                    copy(
-                        file,
-                        &socket.map_err(Broken::Transport)?,
-                        &counter,
-                        stall,
-                        sends,
-                    )
+            #[cfg(all(feature = "fs", target_os = "linux"))]
+            (Io::Plain(socket), Payload::File(file)) if self.is_pumped => {
+                let (stall, sends) = (self.stall, self.sends);
+                let pump = super::pump::Pump {
+                    socket,
+                    file,
+                    counter: self.counter,
+                };
+                tokio::spawn(async move {
+                    if sends {
+                        pump.send(stall).await
+                    } else {
+                        pump.receive(stall).await
+                    }
                 })
             }
             (Io::Plain(socket), payload) => {
@@ -101,97 +108,10 @@ impl Job {
     }
 }
 
-fn copy(
-    file: File,
-    socket: &std::net::TcpStream,
-    counter: &AtomicU64,
-    stall: Duration,
-    sends: bool,
-) -> Result<u64, Broken> {
-    socket.set_nonblocking(false).map_err(Broken::Transport)?;
-    if sends {
-        socket
-            .set_write_timeout(Some(stall))
-            .map_err(Broken::Transport)?;
-        send_file(file, socket, counter)
-    } else {
-        socket
-            .set_read_timeout(Some(stall))
-            .map_err(Broken::Transport)?;
-        receive_file(file, socket, counter)
-    }
-}
-
-fn join<T>(result: Result<Result<T, Broken>, tokio::task::JoinError>) -> Result<T, Broken> {
+pub(super) fn join<T>(
+    result: Result<Result<T, Broken>, tokio::task::JoinError>,
+) -> Result<T, Broken> {
     result.unwrap_or_else(|error| Err(Broken::Storage(io::Error::other(error))))
-}
-
-/// Octets that one call of `sendfile` is asked for.
-const SEND: usize = 4 * 1024 * 1024;
-
-/// The system copies from the file to the socket; no octet passes this process.
-#[cfg(target_os = "linux")]
-fn copy_out(file: &File, socket: &std::net::TcpStream) -> io::Result<usize> {
-    loop {
-        match rustix::fs::sendfile(socket, file, None, SEND) {
-            Ok(len) => return Ok(len),
-            Err(rustix::io::Errno::INTR) => {}
-            // A file system without it, or a file that is none (a pipe).
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-                return copy_through(file, socket);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn copy_out(file: &File, socket: &std::net::TcpStream) -> io::Result<usize> {
-    copy_through(file, socket)
-}
-
-fn copy_through(mut file: &File, mut socket: &std::net::TcpStream) -> io::Result<usize> {
-    let mut buffer = vec![0; CHUNK];
-    let len = file.read(&mut buffer)?;
-    socket.write_all(buffer.get(..len).unwrap_or_default())?;
-    Ok(len)
-}
-
-fn send_file(file: File, socket: &std::net::TcpStream, counter: &AtomicU64) -> Result<u64, Broken> {
-    let mut total = 0_u64;
-    loop {
-        let copied = copy_out(&file, socket).map_err(Broken::Transport)?;
-        if copied == 0 {
-            break;
-        }
-        total = total.saturating_add(u64::try_from(copied).unwrap_or(u64::MAX));
-        counter.store(total, Ordering::Relaxed);
-    }
-    socket
-        .shutdown(Shutdown::Write)
-        .map_err(Broken::Transport)?;
-    Ok(total)
-}
-
-fn receive_file(
-    mut file: File,
-    mut socket: &std::net::TcpStream,
-    counter: &AtomicU64,
-) -> Result<u64, Broken> {
-    let mut buffer = vec![0; CHUNK];
-    let mut total = 0_u64;
-    loop {
-        let len = match socket.read(&mut buffer) {
-            Ok(0) => return Ok(total),
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Broken::Transport(error)),
-        };
-        file.write_all(buffer.get(..len).unwrap_or_default())
-            .map_err(Broken::Storage)?;
-        total = total.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-        counter.store(total, Ordering::Relaxed);
-    }
 }
 
 async fn transfer<T: AsyncRead + AsyncWrite + Unpin>(
@@ -210,7 +130,7 @@ async fn transfer<T: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     stall: Duration,
     step: impl Future<Output = io::Result<T>>,
 ) -> Result<T, Broken> {
@@ -220,7 +140,7 @@ async fn within<T>(
     }
 }
 
-async fn send<T: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn send<T: AsyncRead + AsyncWrite + Unpin>(
     mut io: T,
     format: Format,
     payload: Payload,

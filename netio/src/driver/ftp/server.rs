@@ -52,7 +52,8 @@ impl<T: Transport> Server<T> {
         Self::over(Stream::implicit_tls(session, io), local, options)
     }
 
-    fn over(control: Stream<Session, T>, local: SocketAddr, options: Options) -> Self {
+    fn over(mut control: Stream<Session, T>, local: SocketAddr, options: Options) -> Self {
+        control.machine_mut().set_pump(super::PUMP);
         let from = options
             .from_port_20
             .then(|| SocketAddr::new(local.ip(), 20));
@@ -139,6 +140,10 @@ impl<T: Transport> Server<T> {
                     self.slots
                         .start(id, direction == Direction::Send, format, payload);
                 }
+                Action::Pump { id, direction, .. } => {
+                    let payload = self.payloads.remove(&id);
+                    self.slots.pump(id, direction == Direction::Send, payload);
+                }
                 Action::Close { id, reset } => {
                     self.payloads.remove(&id);
                     self.slots.close(id, reset);
@@ -158,6 +163,7 @@ impl<T: Transport> Server<T> {
             Fact::Secured(tls) => session.handle_data_tls(now, id, &tls),
             Fact::Failed => session.handle_failed(now, id),
             Fact::Progress(octets) => session.handle_progress(now, id, octets),
+            Fact::Pumped(octets) => session.handle_pumped(now, id, octets),
             Fact::Marker(marker, octets) => {
                 session.handle_marker(now, id, &marker, octets.to_string().as_bytes());
             }

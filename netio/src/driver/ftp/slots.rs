@@ -28,6 +28,8 @@ pub(super) enum Fact {
     Secured(TlsInfo),
     Failed,
     Progress(u64),
+    /// So many more octets were moved.
+    Pumped(u64),
     /// A restart marker, and the octets of the file before it.
     Marker(bytes::Bytes, u64),
     Transferred(Result<u64, Broken>),
@@ -49,6 +51,7 @@ enum Slot {
         counter: Arc<AtomicU64>,
         marks: Marks,
         told: u64,
+        is_pumped: bool,
         socket: Option<Arc<socket::Handle>>,
     },
 }
@@ -226,6 +229,22 @@ impl<Id: Ord + Copy> Slots<Id> {
     }
 
     pub(super) fn start(&mut self, id: Id, sends: bool, format: Format, payload: Option<Payload>) {
+        self.run(id, sends, format, payload, false);
+    }
+
+    /// As [`start`](Self::start), for a file of which nothing is changed.
+    pub(super) fn pump(&mut self, id: Id, sends: bool, payload: Option<Payload>) {
+        self.run(id, sends, Format::IMAGE, payload, true);
+    }
+
+    fn run(
+        &mut self,
+        id: Id,
+        sends: bool,
+        format: Format,
+        payload: Option<Payload>,
+        is_pumped: bool,
+    ) {
         let mut handle = None;
         let io = match self.slots.remove(&id) {
             Some(Slot::Connected(socket, _)) => {
@@ -247,6 +266,7 @@ impl<Id: Ord + Copy> Slots<Id> {
             format,
             sends,
             payload,
+            is_pumped,
             counter: Arc::clone(&counter),
             marks: Arc::clone(&marks),
             stall: self.stall,
@@ -257,6 +277,7 @@ impl<Id: Ord + Copy> Slots<Id> {
             counter,
             marks,
             told: 0,
+            is_pumped,
             socket: handle,
         };
         self.slots.insert(id, slot);
@@ -277,7 +298,7 @@ impl<Id: Ord + Copy> Slots<Id> {
             Some(next) => {
                 self.slots.insert(id, next);
             }
-            None if matches!(fact, Fact::Progress(_) | Fact::Marker(..)) => {}
+            None if matches!(fact, Fact::Progress(_) | Fact::Pumped(_) | Fact::Marker(..)) => {}
             None => {
                 self.slots.remove(&id);
             }
@@ -360,6 +381,7 @@ fn poll_slot(slot: &mut Slot, cx: &mut Context<'_>, is_tick: bool) -> Option<(Fa
             counter,
             marks,
             told,
+            is_pumped,
             ..
         } => {
             // Before the end, which is told last: an end with markers untold waits.
@@ -379,8 +401,13 @@ fn poll_slot(slot: &mut Slot, cx: &mut Context<'_>, is_tick: bool) -> Option<(Fa
             if !is_tick || octets == *told {
                 return None;
             }
-            *told = octets;
-            Some((Fact::Progress(octets), None))
+            let more = octets.saturating_sub(core::mem::replace(told, octets));
+            let fact = if *is_pumped {
+                Fact::Pumped(more)
+            } else {
+                Fact::Progress(octets)
+            };
+            Some((fact, None))
         }
     }
 }
