@@ -17,11 +17,11 @@ use common::{
     plaintext_client,
 };
 use core::time::Duration;
+use proto_ftp::TlsInfo;
 use proto_ftp::client::{self, Event, Fault};
 use proto_ftp::data::{Form, Format, Mode, Structure, Type};
 use proto_ftp::server::{self, Action, TransferFault};
 use proto_ftp::wire::{DateTime, Features, Verb, parse_quoted};
-use proto_ftp::TlsInfo;
 
 fn pair() -> Pair {
     logged_in(&plaintext_client(), &full_server())
