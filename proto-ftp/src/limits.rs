@@ -71,6 +71,9 @@ pub struct ClientLimits {
     pub max_in_flight: usize,
     /// How long a reply may take, with no transfer running. Default 60 s.
     pub reply: Duration,
+    /// How long the reply to ABOR may take after a transfer that was complete already, before the
+    /// server is asked something else: some say 226 once for both. Default 2 s.
+    pub abort: Duration,
     /// How long a data connection may take to come about. Default 30 s.
     pub data_wait: Duration,
     /// How long input is still discarded after the end. Default 5 s.
@@ -85,6 +88,7 @@ impl Default for ClientLimits {
             max_reply_lines: 1024,
             max_in_flight: 16,
             reply: Duration::from_secs(60),
+            abort: Duration::from_secs(2),
             data_wait: Duration::from_secs(30),
             linger: Duration::from_secs(5),
         }

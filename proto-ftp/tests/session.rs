@@ -17,11 +17,11 @@ use common::{
     plaintext_client,
 };
 use core::time::Duration;
+use proto_ftp::TlsInfo;
 use proto_ftp::client::{self, Event, Fault};
 use proto_ftp::data::{Form, Format, Mode, Structure, Type};
 use proto_ftp::server::{self, Action, TransferFault};
 use proto_ftp::wire::{DateTime, Features, Verb, parse_quoted};
-use proto_ftp::{TlsInfo, Transmit};
 
 fn pair() -> Pair {
     logged_in(&plaintext_client(), &full_server())
@@ -578,46 +578,6 @@ fn abor_ends_a_transfer_in_every_state() {
     assert_eq!(codes(&server.say(SYNCH)), []);
     assert_eq!(codes(&server.answer()), [226, 226]);
     assert!(server.store.files.contains_key(&b"/new"[..]));
-}
-
-#[test]
-fn a_client_aborts_with_a_synch_and_takes_every_way_servers_answer() {
-    for (replies, code) in [
-        ("426 broken\r\n226 aborted\r\n", 226),
-        ("226 done\r\n225 nothing\r\n", 225),
-        ("226 done\r\n226 nothing\r\n", 226),
-        ("225 aborted\r\n", 225),
-    ] {
-        let mut client = Client::greeted(&plaintext_client());
-        let retr = client.session.retr("file", Type::Image, 0).unwrap();
-        for (line, reply) in [
-            ("TYPE I\r\n", "200\r\n"),
-            ("EPSV\r\n", "229 (|||5000|)\r\n"),
-            ("RETR file\r\n", "150\r\n"),
-        ] {
-            assert_eq!(client.sent(), line);
-            client.hear(reply);
-        }
-        let abort = client.session.abort().unwrap();
-        assert_eq!(client.session.abort(), Err(client::UsageError::NoTransfer));
-        assert_eq!(
-            client.session.poll_transmit(T0, 99),
-            Some(Transmit::Urgent(b"\xff\xf4\xff\xf2"[..].into()))
-        );
-        assert_eq!(client.sent(), "ABOR\r\n");
-        let noop = client.session.noop().unwrap();
-        let events = client.hear(replies);
-        assert!(
-            matches!(&events[0], Event::Failed { id, fault: Fault::Aborted } if *id == retr),
-            "{events:?}"
-        );
-        assert!(
-            matches!(&events[1], Event::Done { id, reply, .. } if *id == abort && reply.code() == code)
-        );
-        assert_eq!(client.sent(), "NOOP\r\n");
-        let events = client.hear("200\r\n");
-        assert!(matches!(&events[..], [Event::Done { id, .. }] if *id == noop));
-    }
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub struct Session {
     current: Option<Current>,
     expected: VecDeque<Expected>,
     transfer: Option<Transfer>,
+    /// The last 2xx of a transfer that ABOR came too late for, while ABOR has no reply of its own;
+    /// `true` once PWD was sent to find out whether there will be one.
+    lone: Option<(Box<crate::wire::Reply>, bool)>,
     /// What TYPE, STRU and MODE are, once all that is in flight was accepted.
     assumed: Format,
     is_type_known: bool,
@@ -162,6 +165,8 @@ enum What {
     Quit,
     Rein,
     Abor,
+    /// PWD, which answers 257 as ABOR never is.
+    Probe,
     Plain,
 }
 
@@ -241,6 +246,7 @@ impl Session {
                 is_orphan: false,
             }]),
             transfer: None,
+            lone: None,
             assumed: Format::default(),
             is_type_known: true,
             use_epsv: config.epsv,
@@ -407,7 +413,11 @@ impl Session {
                         }
                     };
                 }
-                (!self.expected.is_empty()).then(|| self.since.saturating_add(self.limits.reply))
+                let patience = match self.lone {
+                    Some((_, false)) => self.limits.abort.min(self.limits.reply),
+                    _ => self.limits.reply,
+                };
+                (!self.expected.is_empty()).then(|| self.since.saturating_add(patience))
             }
         }
     }
@@ -440,6 +450,7 @@ impl Session {
                     transfer.since = self.now;
                     self.handle_failed(now, id);
                 }
+                None if matches!(self.lone, Some((_, false))) => self.probe(),
                 _ => self.fail(Error::Timeout),
             },
         }
@@ -567,6 +578,21 @@ impl Session {
         }
     }
 
+    /// Asks something that has another reply than ABOR.
+    fn probe(&mut self) {
+        if let Some((_, is_probed)) = &mut self.lone {
+            *is_probed = true;
+        }
+        let id = CommandId(self.new_id());
+        self.expected.push_back(Expected {
+            id,
+            what: What::Probe,
+            is_last: true,
+            is_orphan: true,
+        });
+        self.write(Verb::Pwd, None);
+    }
+
     /// Sends what may be sent now.
     fn send_lines(&mut self) {
         while self.state == State::Open && self.may_send() {
@@ -597,7 +623,7 @@ impl Session {
         let is_barred = |expected: &Expected| {
             matches!(
                 expected.what,
-                What::Auth | What::Ccc | What::Quit | What::Rein | What::Abor
+                What::Auth | What::Ccc | What::Quit | What::Rein | What::Abor | What::Probe
             )
         };
         if self.expected.iter().any(is_barred) {

@@ -35,6 +35,15 @@ impl Session {
         if expected.is_orphan {
             return;
         }
+        let is_late = |transfer: &super::Transfer| transfer.is_aborted;
+        let is_abort_next = self.expected.front().map(|next| next.what) == Some(What::Abor);
+        if expected.what == What::Transfer
+            && is_abort_next
+            && reply.is_ok()
+            && self.transfer.as_ref().is_some_and(is_late)
+        {
+            self.lone = Some((reply.clone().into(), false));
+        }
         match expected.what {
             What::Greeting => {
                 self.greeted = true;
@@ -69,7 +78,14 @@ impl Session {
                 }
                 self.done(expected.id, reply);
             }
-            What::Abor => self.done(expected.id, reply),
+            What::Abor => match self.lone.take() {
+                Some((both, true)) if reply.code() == 257 => {
+                    self.expected.pop_front();
+                    self.done(expected.id, *both);
+                }
+                _ => self.done(expected.id, reply),
+            },
+            What::Probe => {}
             What::Type(_) | What::Mode(_) | What::Structure(_) if !reply.is_ok() => {
                 // What the server has now is what it had; that is asked for anew.
                 self.is_type_known = false;

@@ -36,6 +36,9 @@ impl Session {
     ///
     /// [`UsageError`], when the question is over or was another one.
     pub fn accept_with(&mut self, ask: Ask, answer: Answer) -> Result<(), UsageError> {
+        if self.is_commit(&ask) {
+            return Err(UsageError::WrongAnswer);
+        }
         let question = self.question(&ask)?;
         let mut text = BytesMut::new();
         let (verb, path) = (question.verb, question.path.as_ref());
@@ -123,6 +126,17 @@ impl Session {
         self.since = self.now;
         self.refuse(&question, refusal);
         Ok(())
+    }
+
+    /// The token of the question that waits for its answer, for whoever lost it with a wrong one.
+    /// Of two tokens of one question the one that is used last is stale.
+    #[must_use]
+    pub fn open_ask(&self) -> Option<Ask> {
+        match (&self.state, self.transfer.map(|transfer| transfer.phase)) {
+            (State::Asking(question), _) => Some(Ask(question.id)),
+            (_, Some(Phase::Committing(id))) => Some(Ask(id)),
+            _ => None,
+        }
     }
 
     fn is_commit(&self, ask: &Ask) -> bool {

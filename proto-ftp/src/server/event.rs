@@ -404,7 +404,8 @@ pub enum UsageError {
     /// The question is not open any more.
     #[error("the question is not open any more")]
     Stale,
-    /// That answer belongs to another question.
+    /// That answer belongs to another question. This one is still open:
+    /// [`Session::open_ask`](super::Session::open_ask) has its token.
     #[error("an answer to another question")]
     WrongAnswer,
 }

@@ -24,6 +24,8 @@ mod command;
 mod config;
 mod data;
 mod event;
+mod files;
+mod parameters;
 
 pub use config::{Config, Stats};
 pub use event::{
