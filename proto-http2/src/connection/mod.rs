@@ -22,18 +22,19 @@ mod budget;
 mod receive;
 mod send;
 mod streams;
+mod timers;
+mod upgrade;
 
+use crate::TlsInfo;
 use crate::config::{Config, Scheduling};
 use crate::error::{Error, Reason};
 use crate::event::{Event, StreamEnd, StreamId};
-use crate::fields::Fields;
 use crate::flow::{ReceiveWindow, SendWindow};
 use crate::hpack::{Decoder, Encoder};
 use crate::limits::{Limit, Limits};
 use crate::num::{to_u64, to_usize};
 use crate::priority::{Fair, Scheduler, Tree, Urgency};
-use crate::wire::{DEFAULT_WINDOW, ErrorCode, Frame, PREFACE, Settings, UPGRADE_H2C};
-use crate::{TlsInfo, UsageError};
+use crate::wire::{DEFAULT_WINDOW, ErrorCode, Frame, PREFACE, Settings};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -42,6 +43,7 @@ use budget::Budget;
 use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 use streams::{Half, Past, Stream, Streams};
+use timers::Deadlines;
 
 /// Counters of one connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,18 +99,6 @@ struct Budgets {
     empty_frames: Budget,
     small_frames: Budget,
     unknown_frames: Budget,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Deadlines {
-    handshake: Option<Duration>,
-    idle: Option<Duration>,
-    stall: Option<Duration>,
-    keep_alive: Option<Duration>,
-    pong: Option<Duration>,
-    /// When the last GOAWAY leaves though the notice was not answered.
-    notice: Option<Duration>,
-    linger: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -207,82 +197,6 @@ impl Connection {
         limits: impl Into<Arc<Limits>>,
     ) -> Self {
         Self::new(now, true, config.into(), limits.into())
-    }
-
-    /// The server's side after HTTP/1.1's Upgrade to `h2c` (RFC 7540 section 3.2): what the request
-    /// had under `HTTP2-Settings`, and the request, which becomes stream 1. Answer 101 first; then
-    /// the machine takes over, and the client begins with its preface.
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::Malformed`] when the settings are none.
-    pub fn server_upgraded(
-        now: Duration,
-        config: impl Into<Arc<Config>>,
-        limits: impl Into<Arc<Limits>>,
-        http2_settings: &[u8],
-        request: Fields,
-    ) -> Result<Self, UsageError> {
-        let payload = base64url(http2_settings).ok_or(UsageError::Malformed)?;
-        let mut connection = Self::server(now, config, limits);
-        if !payload.len().is_multiple_of(6) {
-            return Err(UsageError::Malformed);
-        }
-        for setting in Frame::settings(&payload) {
-            connection
-                .remote
-                .apply(setting)
-                .map_err(|_| UsageError::Malformed)?;
-        }
-        connection
-            .encoder
-            .set_max_size(connection.remote.header_table_size);
-        let facts = crate::validate::facts(&request);
-        let mut stream = connection.make_stream(1);
-        stream.note(facts);
-        stream.remote = Half::Ended;
-        connection.streams.insert(stream);
-        connection.streams.theirs = 1;
-        connection.stats.streams = 1;
-        connection.scheduler.open(1, None);
-        connection.events.push_back(Event::Headers {
-            id: StreamId(1),
-            fields: request,
-            end: true,
-        });
-        Ok(connection)
-    }
-
-    /// The client's side after HTTP/1.1's Upgrade: the response to the request comes on the stream
-    /// that is returned.
-    #[must_use]
-    pub fn client_upgraded(
-        now: Duration,
-        config: impl Into<Arc<Config>>,
-        limits: impl Into<Arc<Limits>>,
-        is_head: bool,
-    ) -> (Self, StreamId) {
-        let mut connection = Self::client(now, config, limits);
-        let mut stream = connection.make_stream(1);
-        stream.is_head = is_head;
-        stream.local = Half::Ended;
-        connection.streams.insert(stream);
-        connection.streams.ours = 1;
-        connection.stats.streams = 1;
-        connection.scheduler.open(1, None);
-        (connection, StreamId(1))
-    }
-
-    /// What a client writes into `HTTP2-Settings` to ask for an Upgrade to [`h2c`](UPGRADE_H2C).
-    #[must_use]
-    pub fn upgrade_settings(config: &Config, limits: &Limits) -> Vec<u8> {
-        let _ = UPGRADE_H2C;
-        let mut payload = Vec::new();
-        for setting in settings(config, limits, false).changes(&Settings::default()) {
-            payload.extend_from_slice(&setting.id.0.to_be_bytes());
-            payload.extend_from_slice(&setting.value.to_be_bytes());
-        }
-        to_base64url(&payload)
     }
 
     fn new(now: Duration, is_server: bool, config: Arc<Config>, limits: Arc<Limits>) -> Self {
@@ -413,84 +327,6 @@ impl Connection {
                     }
                 }
             }
-        }
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called; may change after any call.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Duration> {
-        match self.phase {
-            Phase::Closed => return None,
-            Phase::Fused => return self.deadlines.linger,
-            _ => {}
-        }
-        let acknowledge = self.in_flight.front().map(|&(_, deadline)| deadline);
-        let acknowledge = acknowledge.filter(|_| !self.flags.eof);
-        let deadlines = &self.deadlines;
-        [
-            deadlines.handshake,
-            deadlines.idle,
-            deadlines.stall,
-            deadlines.keep_alive,
-            deadlines.pong,
-            deadlines.notice,
-            deadlines.linger,
-            acknowledge,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    /// Tells that time has passed. Calls before the deadline do nothing.
-    pub fn handle_timeout(&mut self, now: Duration) {
-        self.advance_to(now);
-        let now = self.now;
-        let is_due = |deadline: &mut Option<Duration>| {
-            let due = deadline.is_some_and(|deadline| deadline <= now);
-            if due {
-                *deadline = None;
-            }
-            due
-        };
-        if self.phase == Phase::Closed {
-            return;
-        }
-        if is_due(&mut self.deadlines.linger) {
-            self.shut();
-            return;
-        }
-        if self.phase == Phase::Fused {
-            return;
-        }
-        if is_due(&mut self.deadlines.handshake) || is_due(&mut self.deadlines.pong) {
-            self.fail(ErrorCode::NO_ERROR, Reason::Timeout);
-            return;
-        }
-        let is_late = |&(_, deadline): &(Settings, Duration)| deadline <= now;
-        if !self.flags.eof && self.in_flight.front().is_some_and(is_late) {
-            self.fail(ErrorCode::SETTINGS_TIMEOUT, Reason::Timeout);
-            return;
-        }
-        if is_due(&mut self.deadlines.stall) {
-            let enough = u64::from(self.limits.stall_octets);
-            if self.has_queued() && self.sent_since_stall < enough {
-                self.trip(Limit::Stall, self.sent_since_stall, enough);
-                return;
-            }
-            self.sent_since_stall = 0;
-            self.reset_stalled();
-            self.watch();
-        }
-        if is_due(&mut self.deadlines.notice) {
-            self.put_last_goaway();
-        }
-        if is_due(&mut self.deadlines.keep_alive) {
-            self.put_ping(PROBE);
-            self.deadlines.pong = Some(now.saturating_add(self.limits.ping_answer));
-        }
-        if is_due(&mut self.deadlines.idle) && self.streams.is_empty() {
-            self.close();
         }
     }
 
@@ -725,29 +561,6 @@ impl Connection {
         }
     }
 
-    /// Resets the streams whose windows the peer has kept shut since they were last looked at.
-    fn reset_stalled(&mut self) {
-        for id in self.streams.ids() {
-            let Some(stream) = self.streams.get_mut(id) else {
-                continue;
-            };
-            let is_shut = stream.queued > 0 && stream.send.available() == 0;
-            if !(is_shut && stream.was_shut) {
-                stream.was_shut = is_shut;
-                continue;
-            }
-            self.stats.limits_tripped = self.stats.limits_tripped.saturating_add(1);
-            self.events.push_back(Event::LimitTripped {
-                limit: Limit::Stall,
-                value: 0,
-                allowed: u64::from(self.limits.stall_octets),
-            });
-            let code = ErrorCode::ENHANCE_YOUR_CALM;
-            self.put_reply(Frame::RstStream { stream: id, code });
-            self.end_stream(id, Past::Reset, StreamEnd::Fault(code));
-        }
-    }
-
     fn release_connection(&mut self, octets: u32) {
         self.receive.release(octets);
         self.stats.flow_released = self.stats.flow_released.saturating_add(u64::from(octets));
@@ -757,30 +570,6 @@ impl Connection {
                 increment,
             });
         }
-    }
-
-    /// Sets the timers that follow from the state.
-    fn watch(&mut self) {
-        if matches!(self.phase, Phase::Fused | Phase::Closed) {
-            return;
-        }
-        let after = |time: Duration| Some(self.now.saturating_add(time));
-        if self.streams.is_empty() && !self.flags.closing {
-            self.deadlines.idle = self.deadlines.idle.or(after(self.limits.idle));
-        } else {
-            self.deadlines.idle = None;
-        }
-        if !self.has_queued() {
-            self.deadlines.stall = None;
-            self.sent_since_stall = 0;
-        } else {
-            self.deadlines.stall = self.deadlines.stall.or(after(self.limits.stall));
-        }
-    }
-
-    /// Whether something waits for the peer to take it.
-    fn has_queued(&self) -> bool {
-        self.queued > 0 || !self.control.is_empty() || !self.ready.is_empty()
     }
 
     /// Whether all is said that there was to say.
@@ -880,47 +669,6 @@ fn settings(config: &Config, limits: &Limits, is_server: bool) -> Settings {
         settings.max_concurrent_streams = Some(limits.max_concurrent_streams);
     }
     settings
-}
-
-/// Base64 with the alphabet for URLs, without padding (RFC 4648 section 5).
-fn base64url(text: &[u8]) -> Option<Vec<u8>> {
-    let mut octets = Vec::new();
-    let (mut word, mut bits) = (0u32, 0u32);
-    for &letter in text.trim_ascii_end() {
-        let value = match letter {
-            b'A'..=b'Z' => letter.wrapping_sub(b'A'),
-            b'a'..=b'z' => letter.wrapping_sub(b'a').wrapping_add(26),
-            b'0'..=b'9' => letter.wrapping_sub(b'0').wrapping_add(52),
-            b'-' => 62,
-            b'_' => 63,
-            b'=' => continue,
-            _ => return None,
-        };
-        word = word << 6 | u32::from(value);
-        bits = bits.wrapping_add(6);
-        if bits >= 8 {
-            bits = bits.wrapping_sub(8);
-            octets.push(u8::try_from(word.wrapping_shr(bits) & 0xff).ok()?);
-        }
-    }
-    Some(octets)
-}
-
-fn to_base64url(octets: &[u8]) -> Vec<u8> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = Vec::new();
-    for chunk in octets.chunks(3) {
-        let mut word = 0u32;
-        for index in 0..3 {
-            word = word << 8 | u32::from(chunk.get(index).copied().unwrap_or(0));
-        }
-        for index in 0..chunk.len().saturating_add(1) {
-            let shift = 18u32.saturating_sub(crate::num::to_u32(index).saturating_mul(6));
-            let letter = to_usize(word.wrapping_shr(shift) & 63);
-            text.push(LETTERS.get(letter).copied().unwrap_or(b'A'));
-        }
-    }
-    text
 }
 
 /// Passes over what is at the front of `input`, up to `count` octets.

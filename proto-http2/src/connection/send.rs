@@ -748,3 +748,50 @@ fn gathered(pieces: impl Iterator<Item = usize>, most: usize) -> usize {
     }
     len.min(most)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::{Config, Limits};
+    use bytes::BytesMut;
+
+    /// RFC 9113 section 5.1.1: who has no number left makes a new connection; what is open goes on.
+    #[test]
+    fn both_sides_come_to_the_end_of_their_numbers() {
+        let now = Duration::ZERO;
+        let config = Config {
+            enable_push: true,
+            ..Config::default()
+        };
+        let mut client = Connection::client(now, config, Limits::default());
+        let mut server = Connection::server(now, Config::default(), Limits::default());
+        client.streams.ours = MAX_STREAM_ID.saturating_sub(2);
+        server.streams.ours = MAX_STREAM_ID.saturating_sub(3);
+        let get = Fields::request("GET", "https", "utopia.example", "/");
+        let last = client.request(&get, true).unwrap();
+        assert_eq!(last, StreamId(MAX_STREAM_ID));
+        assert_eq!(client.request(&get, true), Err(UsageError::NoMoreStreams));
+        let pass = |from: &mut Connection, to: &mut Connection| {
+            let mut wire = BytesMut::new();
+            while let Some(Transmit::Data(data)) = from.poll_transmit(now, 65_536) {
+                wire.extend_from_slice(&data);
+            }
+            let next = || to.poll_event(now, &mut wire).unwrap();
+            core::iter::from_fn(next).collect::<Vec<_>>()
+        };
+        pass(&mut client, &mut server);
+        let promised = server.push(last, &get).unwrap();
+        assert_eq!(promised, StreamId(MAX_STREAM_ID.saturating_sub(1)));
+        assert_eq!(server.push(last, &get), Err(UsageError::NoMoreStreams));
+        for id in [last, promised] {
+            server.respond(id, &Fields::response(204), true).unwrap();
+        }
+        let events = pass(&mut server, &mut client);
+        for id in [last, promised] {
+            let end = StreamEnd::Complete;
+            assert!(events.contains(&Event::Closed { id, end }), "{events:?}");
+        }
+        assert_eq!(client.request(&get, true), Err(UsageError::NoMoreStreams));
+    }
+}
