@@ -11,7 +11,7 @@ use examples::{cli, tls_any};
 use netio::driver::{Clock, MailQueue, Stream, Transport};
 use netio::tls;
 use proto_mail::Secret;
-use proto_mail::message::{Body, Builder, DateTime, Sender};
+use proto_mail::message::{Body, Builder, DateTime, NameAddr};
 use proto_mail::sasl::{self, client::strongest};
 use proto_mail::smtp::Protocol;
 use proto_mail::smtp::client::{Config, Envelope, Limits, Session, StartTls};
@@ -139,12 +139,12 @@ fn compose(arguments: &Arguments, subject: &str, text: &[u8]) -> Result<Vec<u8>,
         std::process::id(),
         arguments.name
     );
-    let mut builder = Builder::new(Sender::new("", from.to_string())?)
+    let mut builder = Builder::new(NameAddr::new("", from.to_string())?)
         .subject(subject)?
         .date(date)
         .message_id(&id)?;
     for to in &arguments.to {
-        builder = builder.to(Sender::new("", to.to_string())?);
+        builder = builder.to(NameAddr::new("", to.to_string())?);
     }
     let mut body = Body::text(core::str::from_utf8(text)?);
     if !arguments.attach.is_empty() {
