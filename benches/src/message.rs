@@ -115,7 +115,7 @@ fn large() -> Vec<u8> {
     let octets: Vec<u8> = (0..ATTACHMENT)
         .map(|index| (index.wrapping_mul(31) >> 3) as u8)
         .collect();
-    let from = proto_mail::message::Sender::new("Alice", "alice@crepes.fr").unwrap();
+    let from = proto_mail::message::NameAddr::new("Alice", "alice@crepes.fr").unwrap();
     let parts = vec![
         proto_mail::message::Body::text("Do you like ketchup?\n"),
         proto_mail::message::Body::octets("application/octet-stream", octets).unwrap(),

@@ -33,6 +33,8 @@ pub mod smtp_client;
 #[cfg(all(feature = "dns", feature = "mail"))]
 pub mod smtp_server;
 #[cfg(all(feature = "dns", feature = "mail"))]
+pub mod smtp_tls;
+#[cfg(all(feature = "dns", feature = "mail"))]
 pub mod spool;
 #[cfg(any(feature = "dns", feature = "ftp"))]
 pub mod tls_any;

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use support::{OurServer, certificate, find, run, run_ok, skip};
 use tempfile::{TempDir, tempdir};
@@ -322,29 +322,64 @@ fn mail_send_makes_messages_that_python_reads() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
 
-#[test]
-fn mail_send_delivers_to_aiosmtpd() {
-    let Some(python) = support::find_peer("python/bin/python3") else {
-        skip!("python/bin/python3 with aiosmtpd")
-    };
-    let folder = tempdir().expect("a folder");
+/// aiosmtpd, which writes the message that it takes into `got` of the folder; its port.
+fn aiosmtpd(folder: &TempDir, arguments: &str) -> Option<(support::Process, u16)> {
+    let python = support::find_peer("python/bin/python3")?;
     let (port, file) = (support::free_port(), folder.path().join("got"));
-    let script = "import sys, time\n\
+    let script = format!(
+        "import ssl, sys, time\n\
         from aiosmtpd.controller import Controller\n\
         class H:\n\
         \x20   async def handle_DATA(self, server, session, envelope):\n\
         \x20       open(sys.argv[2], 'wb').write(envelope.content)\n\
         \x20       return '250 2.0.0 Ok'\n\
-        Controller(H(), hostname='127.0.0.1', port=int(sys.argv[1])).start()\n\
-        time.sleep(600)\n";
+        def tls():\n\
+        \x20   context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+        \x20   context.load_cert_chain(sys.argv[3] + '/cert.pem', sys.argv[3] + '/key.pem')\n\
+        \x20   return context\n\
+        Controller(H(), hostname='127.0.0.1', port=int(sys.argv[1]){arguments}).start()\n\
+        time.sleep(600)\n"
+    );
     let mut command = Command::new(python);
-    command.args(["-c", script, &port.to_string()]).arg(&file);
+    command.args(["-c", &script, &port.to_string()]);
+    command.arg(&file).arg(folder.path());
     let mut process = support::Process::start(&mut command);
     support::wait_for(&mut process, ([127, 0, 0, 1], port).into());
+    Some((process, port))
+}
+
+#[test]
+fn mail_send_delivers_to_aiosmtpd() {
+    let folder = tempdir().expect("a folder");
+    let Some((_process, port)) = aiosmtpd(&folder, "") else {
+        skip!("python/bin/python3 with aiosmtpd")
+    };
     let host = format!("127.0.0.1:{port}");
     let output = mail_send(&["--host", &host, "--to", "bob@y"], MESSAGE);
     assert!(output.status.success(), "{output:?}");
-    let got = fs::read_to_string(Path::new(&file)).expect("a message");
+    let got = fs::read_to_string(folder.path().join("got")).expect("a message");
+    assert_eq!(got, MESSAGE);
+    // TLS is not offered: who requires it sends nothing.
+    let arguments = ["--host", &host, "--starttls", "required", "--to", "bob@y"];
+    assert!(!mail_send(&arguments, MESSAGE).status.success());
+}
+
+#[test]
+fn mail_send_starts_tls_with_aiosmtpd_where_it_is_offered_unless_told_not_to() {
+    let folder = tempdir().expect("a folder");
+    certificate(folder.path());
+    // It refuses MAIL without TLS, so that what arrives came under it.
+    let arguments = ", tls_context=tls(), require_starttls=True";
+    let Some((_process, port)) = aiosmtpd(&folder, arguments) else {
+        skip!("python/bin/python3 with aiosmtpd")
+    };
+    let host = format!("127.0.0.1:{port}");
+    let off = ["--host", &host, "--starttls", "off", "--to", "bob@y"];
+    let output = mail_send(&off, MESSAGE);
+    assert!(!output.status.success(), "{output:?}");
+    let output = mail_send(&["--host", &host, "--to", "bob@y"], MESSAGE);
+    assert!(output.status.success(), "{output:?}");
+    let got = fs::read_to_string(folder.path().join("got")).expect("a message");
     assert_eq!(got, MESSAGE);
 }
 
@@ -648,6 +683,38 @@ fn mail_serve_relays_for_its_users_retries_and_tells_them_what_failed() {
         "{told}"
     );
     assert!(told.contains("Status: 5.1.1\r\n"), "{told}");
+}
+
+#[test]
+fn mail_serve_and_mail_send_start_tls_with_exchangers_that_offer_it() {
+    let folder = tempdir().expect("a folder");
+    let other = tempdir().expect("a folder");
+    // The exchanger takes mail under TLS alone.
+    let tls = ["--host", "hamburger.edu", "--tls", "--require-tls"];
+    let exchanger = serve_at("127.0.0.3:0", &other, &tls);
+    let port = exchanger.address("smtp").port().to_string();
+    let dns = dns(&folder, "hamburger.edu", "@ MX 10 mail\nmail A 127.0.0.3\n");
+    let resolver = dns.address("dns").to_string();
+    let direct = ["--resolver", &resolver, "--port", &port];
+    let to = ["--to", "bob@hamburger.edu"];
+    let output = mail_send(
+        &[&direct[..], &["--starttls", "off"], &to].concat(),
+        MESSAGE,
+    );
+    assert!(!output.status.success(), "{output:?}");
+    let output = mail_send(&[&direct[..], &to].concat(), MESSAGE);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(mailbox(&other, "bob"), [MESSAGE]);
+    let spool = folder.path().join("spool").display().to_string();
+    let relay = ["--host", "crepes.fr", "--user", "alice:ketchup"];
+    let out = ["--relay", &spool, "--relay-port", &port];
+    let ask = ["--resolver", &resolver];
+    let server = serve_at("127.0.0.1:0", &folder, &[&relay[..], &out, &ask].concat());
+    let host = server.address("smtp").to_string();
+    let login = ["--host", &host, "--user", "alice:ketchup"];
+    let output = mail_send(&[&login[..], &to].concat(), MESSAGE);
+    assert!(output.status.success(), "{output:?}");
+    wait_until("Bob has both", || mailbox(&other, "bob").len() == 2);
 }
 
 #[test]

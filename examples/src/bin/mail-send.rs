@@ -3,14 +3,15 @@
 use clap::Parser;
 use core::net::SocketAddr;
 use core::time::Duration;
-use examples::cli;
 use examples::smtp_client::Client;
 use examples::smtp_server::unix_time;
+use examples::smtp_tls::{Connecting, Opportunity, connect};
 use examples::spool::{Courier, MemorySpool};
+use examples::{cli, tls_any};
 use netio::driver::{Clock, MailQueue, Stream, Transport};
 use netio::tls;
 use proto_mail::Secret;
-use proto_mail::message::{Body, Builder, DateTime, Sender};
+use proto_mail::message::{Body, Builder, DateTime, NameAddr};
 use proto_mail::sasl::{self, client::strongest};
 use proto_mail::smtp::Protocol;
 use proto_mail::smtp::client::{Config, Envelope, Limits, Session, StartTls};
@@ -18,12 +19,11 @@ use proto_mail::smtp::queue::{self, Event, Queue};
 use proto_mail::smtp::wire::{BodyType, Mailbox, ReversePath};
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::future::Future;
 use std::io::Read;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tls::tokio_rustls::rustls::ClientConfig;
 use tls::tokio_rustls::rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
@@ -58,9 +58,13 @@ struct Arguments {
     /// Log in. Needs --tls unless the server is on this machine.
     #[arg(long, value_name = "NAME:PASSWORD", requires = "host")]
     user: Option<String>,
-    /// Require STARTTLS. Without it TLS is not used.
+    /// Require STARTTLS, and a certificate that --cacert vouches for.
     #[arg(long)]
     tls: bool,
+    /// Without --tls: whether to start TLS, with any certificate, which keeps out those who listen
+    /// and not those who meddle. A login (--user) goes without it.
+    #[arg(long, default_value = "offered", conflicts_with = "tls")]
+    starttls: Opportunity,
     /// The certificate (as PEM) to trust, needed with --tls.
     #[arg(long, value_name = "FILE", required_if_eq("tls", "true"))]
     cacert: Option<PathBuf>,
@@ -77,6 +81,25 @@ struct Arguments {
     /// The name to say hello with.
     #[arg(long, default_value = "localhost")]
     name: String,
+}
+
+impl Arguments {
+    fn starttls(&self) -> StartTls {
+        match self.user {
+            _ if self.tls => StartTls::Required,
+            // Who has any certificate would have the password.
+            Some(_) => StartTls::Off,
+            None => self.starttls.into(),
+        }
+    }
+
+    /// Whom to trust.
+    fn trusted(&self) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
+        match self.cacert.as_ref().filter(|_| self.tls) {
+            Some(cacert) => Ok(tls::client_config(&std::fs::read(cacert)?, &[])?),
+            None => Ok(tls_any::client_config()?),
+        }
+    }
 }
 
 #[tokio::main]
@@ -116,12 +139,12 @@ fn compose(arguments: &Arguments, subject: &str, text: &[u8]) -> Result<Vec<u8>,
         std::process::id(),
         arguments.name
     );
-    let mut builder = Builder::new(Sender::new("", from.to_string())?)
+    let mut builder = Builder::new(NameAddr::new("", from.to_string())?)
         .subject(subject)?
         .date(date)
         .message_id(&id)?;
     for to in &arguments.to {
-        builder = builder.to(Sender::new("", to.to_string())?);
+        builder = builder.to(NameAddr::new("", to.to_string())?);
     }
     let mut body = Body::text(core::str::from_utf8(text)?);
     if !arguments.attach.is_empty() {
@@ -160,10 +183,7 @@ async fn send_by_exchangers(
     let resolver = arguments.resolver.ok_or("no resolver")?;
     let mut client = Config::default();
     client.name = arguments.name.clone().into();
-    client.starttls = match arguments.tls {
-        true => StartTls::Required,
-        false => StartTls::Off,
-    };
+    client.starttls = arguments.starttls();
     let mut config = queue::Config::default();
     config.host = arguments.name.clone().into();
     config.port = arguments.port;
@@ -172,20 +192,10 @@ async fn send_by_exchangers(
     config.first_retry = Duration::from_secs(2);
     config.expiry = Duration::from_secs(arguments.wait);
     config.keep = Duration::ZERO;
-    let trusted = match arguments.cacert.as_ref().filter(|_| arguments.tls) {
-        Some(cacert) => tls::client_config(&std::fs::read(cacert)?, &[])?,
-        None => tls::client_config(b"", &[])?,
-    };
+    let trusted = arguments.trusted()?;
     let connect = move |to: SocketAddr, host: &str| -> Connecting {
-        let (trusted, host) = (Arc::clone(&trusted), host.to_owned());
         println!("{host}: {to}");
-        Box::pin(async move {
-            let literal = host.strip_prefix("[IPv6:").or(host.strip_prefix('['));
-            let name = literal.map_or(&*host, |it| it.trim_end_matches(']'));
-            let name = ServerName::try_from(name.to_owned()).map_err(std::io::Error::other)?;
-            let socket = TcpStream::connect(to).await?;
-            Ok(tls::Stream::client(socket, trusted, name))
-        })
+        Box::pin(connect(to, host.to_owned(), Arc::clone(&trusted)))
     };
     let clock = Clock::new();
     let mut queue = Queue::new(clock.now(), config, queue::Limits::default(), cli::seed());
@@ -236,8 +246,6 @@ async fn send_by_exchangers(
     }
 }
 
-type Connecting = Pin<Box<dyn Future<Output = std::io::Result<tls::Stream<TcpStream>>> + Send>>;
-
 fn why(reason: &queue::Reason) -> String {
     match (&reason.host, &reason.reply) {
         (Some(host), Some(reply)) => format!("{host}: {reply}"),
@@ -259,20 +267,13 @@ async fn send(
     let mut config = Config::default();
     config.name = arguments.name.clone().into();
     config.allow_plaintext_auth = host.ip().is_loopback();
-    config.starttls = match arguments.tls {
-        true => StartTls::Required,
-        false => StartTls::Off,
-    };
+    config.starttls = arguments.starttls();
     if arguments.lmtp {
         config.protocol = Protocol::Lmtp;
     }
     let session = Session::new(Duration::ZERO, config, Limits::default());
-    let Some(cacert) = arguments.cacert.as_ref().filter(|_| arguments.tls) else {
-        return hand_over(arguments, Stream::new(session, socket), recipients, message).await;
-    };
-    let trusted = tls::client_config(&std::fs::read(cacert)?, &[])?;
     let name = ServerName::try_from(arguments.server_name.clone())?;
-    let io = tls::Stream::client(socket, trusted, name);
+    let io = tls::Stream::client(socket, arguments.trusted()?, name);
     hand_over(arguments, Stream::new(session, io), recipients, message).await
 }
 

@@ -6,8 +6,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use examples::app::StreamApp;
 use examples::smtp_server::{self, Post, Relay, Smtp};
+use examples::smtp_tls::{Connecting, Opportunity, connect};
 use examples::spool::{Courier, Spool};
-use examples::{cli, mail, maildir, serve};
+use examples::{cli, mail, maildir, serve, tls_any};
 use netio::driver::{Clock, MailQueue, Stream};
 use netio::tls;
 use proto_mail::pop3::memory::MemoryStore;
@@ -17,9 +18,7 @@ use proto_mail::sasl::memory::Users;
 use proto_mail::smtp;
 use proto_mail::smtp::queue::{self, Queue};
 use std::error::Error;
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use tls::tokio_rustls::rustls::ServerConfig;
@@ -72,6 +71,9 @@ struct Arguments {
     /// Its private key, as PEM.
     #[arg(long, requires = "cert", value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Take mail, and logins of SMTP, under TLS alone.
+    #[arg(long, requires = "tls")]
+    require_tls: bool,
     /// Offer the -PLUS mechanisms under TLS. Clients that cannot bind as TLS 1.3 has it fail then:
     /// neomutt, for one, takes the strongest name and gives up.
     #[arg(long)]
@@ -88,6 +90,9 @@ struct Arguments {
     /// The port of other hosts.
     #[arg(long, default_value_t = 25)]
     relay_port: u16,
+    /// Whether to start TLS with other hosts, with any certificate.
+    #[arg(long, default_value = "offered")]
+    relay_starttls: Opportunity,
     /// A domain whose mail stays here, beside that of --host; may be given more than once.
     #[arg(long = "domain", value_name = "NAME")]
     domains: Vec<String>,
@@ -266,6 +271,7 @@ fn smtp_config(
     config.mechanisms = mechanisms(arguments);
     config.dsn = arguments.relay.is_some();
     config.allow_plaintext_auth = !has_tls;
+    config.require_tls = arguments.require_tls;
     config.require_auth = arguments.require_auth && protocol == smtp::Protocol::Smtp;
     Arc::new(config)
 }
@@ -313,7 +319,7 @@ fn relay(
     let spool = Arc::new(Spool::open(folder)?);
     let mut client = smtp::client::Config::default();
     client.name = arguments.host.clone().into();
-    client.starttls = smtp::client::StartTls::Off;
+    client.starttls = arguments.relay_starttls.into();
     let mut config = queue::Config::default();
     config.host = arguments.host.clone().into();
     config.port = arguments.relay_port;
@@ -326,7 +332,10 @@ fn relay(
     for (id, record) in spool.stored()? {
         waiting.restore(id, record)?;
     }
-    let connect = |to, _: &str| -> Connecting { Box::pin(TcpStream::connect(to)) };
+    let trusted = tls_any::client_config()?;
+    let connect = move |to, host: &str| -> Connecting {
+        Box::pin(connect(to, host.to_owned(), Arc::clone(&trusted)))
+    };
     let waiting = MailQueue::new(waiting, clock, connect);
     let mut domains = arguments.domains.clone();
     domains.push(arguments.host.clone());
@@ -352,8 +361,6 @@ fn relay(
     });
     Ok(Some(relay))
 }
-
-type Connecting = Pin<Box<dyn Future<Output = std::io::Result<TcpStream>> + Send>>;
 
 /// What became of a message, for the log.
 fn report(event: &queue::Event) {

@@ -2,7 +2,8 @@
 
 use proto_mail::message::{
     AddressList, Body, Builder, ContentType, DateTime, Disposition, Encoding, Event, Field, Limits,
-    Parser, Section, Sender, TransferDecoder, Tree, charset, date, encoded_word, id, select_fields,
+    NameAddr, Parser, Section, TransferDecoder, Tree, charset, date, encoded_word, id,
+    select_fields,
 };
 
 /// The limits of half of the runs: small ones are reached.
@@ -125,7 +126,7 @@ pub fn mail_addresses(data: &[u8]) {
     for mailbox in list.mailboxes() {
         let _ = (mailbox.display_name(), mailbox.route());
         let address = mailbox.addr_spec();
-        if let Ok(sender) = Sender::new("", address.clone()) {
+        if let Ok(sender) = NameAddr::new("", address.clone()) {
             let written = Builder::new(sender).write(&Body::text(""), 0);
             let again = Tree::parse(&written, Limits::default());
             let from = again.envelope(again.parts()[0].id()).from;
@@ -203,7 +204,7 @@ pub fn mail_transfer(data: &[u8]) {
     assert_eq!(whole, decode(usize::from(*cut)));
 
     let body = Body::octets("application/x-y", text.to_vec()).expect("a type");
-    let from = Sender::new("", "a@b").expect("an address");
+    let from = NameAddr::new("", "a@b").expect("an address");
     let written = Builder::new(from).write(&body, 0);
     let tree = Tree::parse(&written, Limits::default());
     let part = &tree.parts()[0];

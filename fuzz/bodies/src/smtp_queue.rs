@@ -263,6 +263,10 @@ impl World {
             }
             self.wake();
         }
+        // What ended in the last round is still to be removed.
+        while let Some(action) = self.queue.poll_action(self.now) {
+            self.act(action, None);
+        }
         assert!(self.queue.is_empty(), "no rest: {:?}", self.queue);
         assert!(self.open.is_empty() && self.stored.is_empty());
     }

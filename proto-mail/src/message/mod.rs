@@ -36,7 +36,7 @@ mod transfer;
 mod tree;
 
 pub use address::{Address, AddressList, Mailbox};
-pub use build::{Body, BuildError, Builder, Sender};
+pub use build::{Body, BuildError, Builder, NameAddr};
 pub use date::{DateError, DateTime};
 pub use field::Field;
 pub use limits::Limits;

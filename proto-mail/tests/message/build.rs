@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 use proto_mail::message::{
-    Body, BuildError, Builder, DateTime, Event, FieldName, Kind, Limits, Parser, Repairs, Sender,
+    Body, BuildError, Builder, DateTime, Event, FieldName, Kind, Limits, NameAddr, Parser, Repairs,
     TransferDecoder, Tree,
 };
 
-fn alice() -> Sender {
-    Sender::new("Alice", "alice@crepes.fr").unwrap()
+fn alice() -> NameAddr {
+    NameAddr::new("Alice", "alice@crepes.fr").unwrap()
 }
 
 /// Every line is short, ends in CRLF and is ASCII.
@@ -98,9 +98,9 @@ fn a_message_with_all_that_there_is_is_read_as_it_was_meant() {
     )
     .unwrap();
     let message = Builder::new(alice())
-        .to(Sender::new("Bob, \"the\" <hungry>", "bob@hamburger.edu").unwrap())
-        .to(Sender::new("Böb\u{202e} à la carte, avec un nom qui ne tient pas dans une ligne", "bob@crepes.fr").unwrap())
-        .cc(Sender::new("", "\"c d\"@[127.0.0.1]").unwrap())
+        .to(NameAddr::new("Bob, \"the\" <hungry>", "bob@hamburger.edu").unwrap())
+        .to(NameAddr::new("Böb\u{202e} à la carte, avec un nom qui ne tient pas dans une ligne", "bob@crepes.fr").unwrap())
+        .cc(NameAddr::new("", "\"c d\"@[127.0.0.1]").unwrap())
         .subject("Ketchup, encore et encore, jusqu'à ce que la ligne soit bien trop longue pour une seule")
         .unwrap()
         .date(DateTime::from_unix(880_127_706, 60).unwrap())
@@ -175,10 +175,10 @@ fn no_value_can_end_a_field_or_begin_another() {
             ),
             "{evil:?}"
         );
-        assert!(Sender::new(evil, "a@b").is_err(), "{evil:?}");
-        assert!(Sender::new("a", format!("{evil}@b")).is_err(), "{evil:?}");
+        assert!(NameAddr::new(evil, "a@b").is_err(), "{evil:?}");
+        assert!(NameAddr::new("a", format!("{evil}@b")).is_err(), "{evil:?}");
         assert!(
-            Sender::new("a", format!("\"{evil}\"@b")).is_err(),
+            NameAddr::new("a", format!("\"{evil}\"@b")).is_err(),
             "{evil:?}"
         );
         assert!(
@@ -228,14 +228,14 @@ fn no_value_can_end_a_field_or_begin_another() {
         "é@c",
         "a@[b]]",
     ] {
-        assert!(Sender::new("", address).is_err(), "{address:?}");
+        assert!(NameAddr::new("", address).is_err(), "{address:?}");
     }
 }
 
 /// CVE-2025-1795 and the like: a comma in an encoded name separates nothing.
 #[test]
 fn a_comma_in_a_name_is_never_seen_by_a_reader_that_decodes_too_early() {
-    let sender = Sender::new("Böb, Eve <eve@example.net>", "bob@hamburger.edu").unwrap();
+    let sender = NameAddr::new("Böb, Eve <eve@example.net>", "bob@hamburger.edu").unwrap();
     let message = Builder::new(alice()).to(sender).write(&Body::text(""), 0);
     let text = String::from_utf8(message).unwrap();
     let line = text.lines().find(|line| line.starts_with("To:")).unwrap();
@@ -258,7 +258,7 @@ proptest! {
             Body::text(&text),
             Body::octets("application/x-y", octets.clone()).unwrap().attachment(Some(&file)).unwrap(),
         ]).unwrap();
-        let message = Builder::new(Sender::new(name.clone(), "a@b").unwrap())
+        let message = Builder::new(NameAddr::new(name.clone(), "a@b").unwrap())
             .subject(&subject).unwrap()
             .write(&body, 1);
         assert_is_tidy(&message);

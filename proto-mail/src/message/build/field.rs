@@ -1,6 +1,6 @@
 //! Header fields: words, and lines of them.
 
-use super::{Sender, is_token};
+use super::{NameAddr, is_token};
 use crate::message::address::is_atext;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -37,20 +37,20 @@ pub(super) fn field(name: &str, words: &Words, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-pub(super) fn address_words(list: &[Sender]) -> Words {
+pub(super) fn address_words(list: &[NameAddr]) -> Words {
     let mut words = Words::new();
-    for (index, sender) in list.iter().enumerate() {
+    for (index, mailbox) in list.iter().enumerate() {
         let comma = if index.saturating_add(1) < list.len() {
             ","
         } else {
             ""
         };
-        if sender.name.is_empty() {
-            words.push(format!("{}{comma}", sender.address));
+        if mailbox.name.is_empty() {
+            words.push(format!("{}{comma}", mailbox.address));
             continue;
         }
-        words.extend(phrase_words(&sender.name));
-        words.push(format!("<{}>{comma}", sender.address));
+        words.extend(phrase_words(&mailbox.name));
+        words.push(format!("<{}>{comma}", mailbox.address));
     }
     words
 }

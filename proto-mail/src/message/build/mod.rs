@@ -36,14 +36,15 @@ pub enum BuildError {
     InvalidType(String),
 }
 
-/// A mailbox to write: a name, which may be empty and holds any text, and an address.
+/// A mailbox to write (`name-addr`, RFC 5322 section 3.4), of a sender or a recipient: a name, which may
+/// be empty and holds any text, and an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sender {
+pub struct NameAddr {
     name: String,
     address: String,
 }
 
-impl Sender {
+impl NameAddr {
     /// A mailbox with an address of ASCII: a `dot-atom` or a quoted local part, `@`, and a domain or a
     /// literal.
     ///
@@ -222,10 +223,10 @@ impl Body {
 /// A message to write.
 ///
 /// ```
-/// use proto_mail::message::{Body, Builder, DateTime, Sender};
+/// use proto_mail::message::{Body, Builder, DateTime, NameAddr};
 ///
-/// let message = Builder::new(Sender::new("Alice", "alice@crepes.fr")?)
-///     .to(Sender::new("Böb", "bob@hamburger.edu")?)
+/// let message = Builder::new(NameAddr::new("Alice", "alice@crepes.fr")?)
+///     .to(NameAddr::new("Böb", "bob@hamburger.edu")?)
 ///     .subject("Ketchup\u{2026}?")?
 ///     .date(DateTime::from_unix(880_127_706, -360).unwrap())
 ///     .message_id("1@crepes.fr")?
@@ -246,10 +247,10 @@ impl Body {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Builder {
-    from: Sender,
-    to: Vec<Sender>,
-    cc: Vec<Sender>,
-    reply_to: Vec<Sender>,
+    from: NameAddr,
+    to: Vec<NameAddr>,
+    cc: Vec<NameAddr>,
+    reply_to: Vec<NameAddr>,
     /// Fields that are ready: a name and a value that is folded when it is written.
     fields: Vec<(String, Words)>,
 }
@@ -257,7 +258,7 @@ pub struct Builder {
 impl Builder {
     /// A message from somebody. There is no `Bcc`: whom it goes to says the envelope.
     #[must_use]
-    pub fn new(from: Sender) -> Self {
+    pub fn new(from: NameAddr) -> Self {
         Self {
             from,
             to: Vec::new(),
@@ -269,21 +270,21 @@ impl Builder {
 
     /// Adds somebody to `To`.
     #[must_use]
-    pub fn to(mut self, to: Sender) -> Self {
+    pub fn to(mut self, to: NameAddr) -> Self {
         self.to.push(to);
         self
     }
 
     /// Adds somebody to `Cc`.
     #[must_use]
-    pub fn cc(mut self, cc: Sender) -> Self {
+    pub fn cc(mut self, cc: NameAddr) -> Self {
         self.cc.push(cc);
         self
     }
 
     /// Adds somebody to `Reply-To`.
     #[must_use]
-    pub fn reply_to(mut self, reply_to: Sender) -> Self {
+    pub fn reply_to(mut self, reply_to: NameAddr) -> Self {
         self.reply_to.push(reply_to);
         self
     }
