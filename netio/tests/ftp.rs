@@ -14,7 +14,7 @@ use core::time::Duration;
 use netio::driver::ftp::{Client, Control, Options, Payload, Server};
 use proto_ftp::client;
 use proto_ftp::data::Type;
-use proto_ftp::server::{Config, Event, Session};
+use proto_ftp::server::{Answer, Config, Event, Session};
 use proto_ftp::wire::Verb;
 use proto_ftp::{ClientLimits, ServerLimits};
 use std::io::{Seek, SeekFrom, Write};
@@ -50,7 +50,10 @@ async fn serve(content: Vec<u8>) -> (SocketAddr, tokio::task::JoinHandle<Vec<Str
         let (socket, peer) = listener.accept().await.unwrap();
         let socket = Control::new(socket).unwrap();
         let limits = ServerLimits::default();
-        let session = Session::new(Duration::ZERO, Config::default(), limits, address, peer);
+        let mut config = Config::default();
+        config.virtual_hosts = true;
+        config.hash = Some("SHA-256".into());
+        let session = Session::new(Duration::ZERO, config, limits, address, peer);
         let mut options = Options::default();
         options.passive_ports = Some(40_000..=49_999);
         let mut server = Server::new(session, socket, address, options);
@@ -65,6 +68,16 @@ async fn serve(content: Vec<u8>) -> (SocketAddr, tokio::task::JoinHandle<Vec<Str
                 Event::Store { ask, id, .. } => {
                     server.provide(id, Payload::File(file(b"")));
                     server.session_mut().accept(ask).unwrap();
+                }
+                Event::Host { ask, host } => {
+                    seen.push(format!("host {}", String::from_utf8_lossy(&host)));
+                    server.session_mut().accept(ask).unwrap();
+                }
+                Event::Hash { ask, path } => {
+                    let path = String::from_utf8_lossy(path.as_bytes()).into_owned();
+                    let text = format!("0-{} c0ffee {path}", content.len() - 1);
+                    let answer = Answer::Text(text.into());
+                    server.session_mut().accept_with(ask, answer).unwrap();
                 }
                 Event::Commit { ask, octets, .. } => {
                     seen.push(format!("{octets} octets"));
@@ -120,16 +133,25 @@ struct Raw {
 
 impl Raw {
     async fn connect(address: SocketAddr) -> Self {
+        let mut raw = Self::greeted(address).await;
+        raw.login().await;
+        raw
+    }
+
+    async fn greeted(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).await.unwrap();
         let mut raw = Self {
             socket,
             heard: String::new(),
         };
         raw.hear("220 ").await;
-        raw.say("USER bob", "331 ").await;
-        raw.say("PASS hungry", "230 ").await;
-        raw.say("TYPE I", "200 ").await;
         raw
+    }
+
+    async fn login(&mut self) {
+        self.say("USER bob", "331 ").await;
+        self.say("PASS hungry", "230 ").await;
+        self.say("TYPE I", "200 ").await;
     }
 
     /// Says a line, and hears a line that begins so.
@@ -176,6 +198,31 @@ impl Raw {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_host_is_named_a_hash_is_told_and_a_session_begins_anew() {
+    let (address, server) = serve(b"seven".to_vec()).await;
+    let mut raw = Raw::greeted(address).await;
+    raw.say("HOST ftp.example.com", "220 ").await;
+    raw.login().await;
+    // RFC 7151 section 3.1: not after the login.
+    raw.say("HOST www.example.com", "503 ").await;
+    let hash = raw.say("HASH file", "213 ").await;
+    assert_eq!(hash, "213 SHA-256 0-4 c0ffee /file");
+    raw.say("REIN", "220 ").await;
+    raw.say("HASH file", "530 ").await;
+    raw.login().await;
+    let mut data = raw.data("RETR file").await;
+    let mut got = Vec::new();
+    data.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"seven");
+    raw.hear("226 ").await;
+    raw.say("QUIT", "221 ").await;
+    drop(raw);
+    let seen = server.await.unwrap();
+    let hosts = seen.iter().filter(|line| line.starts_with("host "));
+    assert_eq!(hosts.collect::<Vec<_>>(), ["host ftp.example.com"]);
 }
 
 /// While nobody reads or writes at the other end, the transfer waits, and goes on when it can.
