@@ -8,7 +8,7 @@ use crate::event::{Event, StreamId};
 use crate::fields::Fields;
 use crate::limits::Limits;
 use crate::num::to_usize;
-use crate::wire::{Frame, Settings, UPGRADE_H2C};
+use crate::wire::{Frame, Settings};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -78,10 +78,9 @@ impl Connection {
         (connection, StreamId(1))
     }
 
-    /// What a client writes into `HTTP2-Settings` to ask for an Upgrade to [`h2c`](UPGRADE_H2C).
+    /// What a client writes into `HTTP2-Settings` to ask for an Upgrade to [`h2c`](crate::wire::UPGRADE_H2C).
     #[must_use]
     pub fn upgrade_settings(config: &Config, limits: &Limits) -> Vec<u8> {
-        let _ = UPGRADE_H2C;
         let mut payload = Vec::new();
         for setting in settings(config, limits, false).changes(&Settings::default()) {
             payload.extend_from_slice(&setting.id.0.to_be_bytes());
