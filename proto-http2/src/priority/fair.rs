@@ -15,6 +15,20 @@ impl Fair {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Takes a stream out of the round. Whether it was there.
+    pub(super) fn remove(&mut self, stream: u32) -> bool {
+        let before = self.ring.len();
+        // What rests has mostly just sent, and stands at an end.
+        if self.ring.front() == Some(&stream) {
+            self.ring.pop_front();
+        } else if self.ring.back() == Some(&stream) {
+            self.ring.pop_back();
+        } else {
+            self.ring.retain(|&other| other != stream);
+        }
+        self.ring.len() < before
+    }
 }
 
 impl Scheduler for Fair {
@@ -27,14 +41,7 @@ impl Scheduler for Fair {
     }
 
     fn rest(&mut self, stream: u32) {
-        // What rests has mostly just sent, and stands at an end.
-        if self.ring.front() == Some(&stream) {
-            self.ring.pop_front();
-        } else if self.ring.back() == Some(&stream) {
-            self.ring.pop_back();
-        } else {
-            self.ring.retain(|&other| other != stream);
-        }
+        self.remove(stream);
     }
 
     fn next(&mut self) -> Option<u32> {

@@ -72,10 +72,11 @@ impl Priority {
 
 /// Decides which stream sends next.
 ///
-/// [`Tree`] and [`Urgency`] take logarithmic time in the number of streams that they know, the tree
-/// once for each step from the stream up to the root, and in addition time in proportion to the
-/// children that an exclusive dependency or a removal moves. [`Fair`] takes constant time, but for a
-/// stream in the middle of the round that rests: then it looks through the round.
+/// [`Fair`] takes constant time, but for a stream in the middle of the round that rests: then it looks
+/// through the round. [`Urgency`] is the same in each level for what is incremental, and takes
+/// logarithmic time for the rest and to find a priority. [`Tree`] takes logarithmic time in the number
+/// of streams that it knows, once for each step from the stream up to the root, and in addition time in
+/// proportion to the children that an exclusive dependency or a removal moves.
 pub trait Scheduler: Debug + Send + Sync {
     /// A stream was opened, with what the peer said of it, if anything.
     fn open(&mut self, stream: u32, signal: Option<Signal>);

@@ -1,27 +1,32 @@
 //! Urgency and incremental (RFC 9218 section 10).
 //!
 //! The most urgent go first. Among equals, what is not incremental is sent first and whole, in the
-//! order of the requests; what is incremental takes turns. All that have something to send stand in
-//! one ordered set, so that each call takes logarithmic time.
+//! order of the requests; what is incremental takes turns.
 
-use super::{Priority, Scheduler, Signal};
+use super::{Fair, Priority, Scheduler, Signal};
 use alloc::collections::{BTreeMap, BTreeSet};
 
 /// The scheduler of RFC 9218.
 #[derive(Clone, Debug, Default)]
 pub struct Urgency {
-    /// Urgency, turn and stream. What is not incremental has turn 0.
-    ready: BTreeSet<(u8, u64, u32)>,
-    /// Streams that are ready, or have another priority than the default.
-    known: BTreeMap<u32, Known>,
-    turn: u64,
+    /// What has something to send, by urgency.
+    levels: [Level; 8],
+    /// Priorities that are not the default.
+    known: BTreeMap<u32, Priority>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Known {
-    priority: Priority,
-    /// The turn under which it stands in `ready`.
-    turn: Option<u64>,
+#[derive(Clone, Debug, Default)]
+struct Level {
+    /// What is not incremental.
+    whole: BTreeSet<u32>,
+    /// What is.
+    turns: Fair,
+}
+
+impl Level {
+    fn next(&mut self) -> Option<u32> {
+        self.whole.first().copied().or_else(|| self.turns.next())
+    }
 }
 
 impl Urgency {
@@ -31,28 +36,20 @@ impl Urgency {
         Self::default()
     }
 
-    /// Takes a stream out of the set. Whether it was there.
-    fn take(&mut self, stream: u32) -> bool {
-        let Some(known) = self.known.get_mut(&stream) else {
-            return false;
-        };
-        let Some(turn) = known.turn.take() else {
-            return false;
-        };
-        let key = (known.priority.urgency, turn, stream);
-        self.ready.remove(&key)
+    /// The level of a stream, and whether it takes turns there.
+    fn level(&mut self, stream: u32) -> Option<(&mut Level, bool)> {
+        let priority = self.known.get(&stream).copied().unwrap_or_default();
+        let level = self.levels.get_mut(usize::from(priority.urgency))?;
+        Some((level, priority.incremental))
     }
 
-    fn put(&mut self, stream: u32) {
-        let known = self.known.entry(stream).or_default();
-        let turn = if known.priority.incremental {
-            self.turn = self.turn.saturating_add(1);
-            self.turn
-        } else {
-            0
-        };
-        known.turn = Some(turn);
-        self.ready.insert((known.priority.urgency, turn, stream));
+    /// Takes a stream out of its level. Whether it was there.
+    fn take(&mut self, stream: u32) -> bool {
+        match self.level(stream) {
+            Some((level, true)) => level.turns.remove(stream),
+            Some((level, false)) => level.whole.remove(&stream),
+            None => false,
+        }
     }
 }
 
@@ -69,37 +66,42 @@ impl Scheduler for Urgency {
         };
         new.urgency = new.urgency.min(7);
         let was_ready = self.take(stream);
-        self.known.entry(stream).or_default().priority = new;
+        if new == Priority::default() {
+            self.known.remove(&stream);
+        } else {
+            self.known.insert(stream, new);
+        }
         if was_ready {
-            self.put(stream);
+            self.ready(stream);
         }
     }
 
     fn ready(&mut self, stream: u32) {
-        self.take(stream);
-        self.put(stream);
+        match self.level(stream) {
+            Some((level, true)) => level.turns.ready(stream),
+            Some((level, false)) => {
+                level.whole.insert(stream);
+            }
+            None => {}
+        }
     }
 
     fn rest(&mut self, stream: u32) {
         self.take(stream);
-        if let Some(known) = self.known.get(&stream)
-            && known.priority == Priority::default()
-        {
-            self.known.remove(&stream);
-        }
     }
 
     fn next(&mut self) -> Option<u32> {
-        self.ready.first().map(|&(_, _, stream)| stream)
+        self.levels.iter_mut().find_map(Level::next)
     }
 
-    fn sent(&mut self, stream: u32, _: usize) {
-        let is_incremental = self
-            .known
-            .get(&stream)
-            .is_some_and(|known| known.priority.incremental);
-        if is_incremental && self.take(stream) {
-            self.put(stream);
+    fn sent(&mut self, stream: u32, octets: usize) {
+        // Who sent was the first; what is sent whole stays so.
+        let first = self.levels.iter_mut().find_map(|level| {
+            level.next()?;
+            Some(level)
+        });
+        if let Some(level) = first.filter(|level| level.whole.is_empty()) {
+            level.turns.sent(stream, octets);
         }
     }
 
