@@ -12,6 +12,7 @@
 )]
 
 pub mod bittorrent;
+mod corpus;
 pub mod dns;
 pub mod ftp;
 pub mod http2;

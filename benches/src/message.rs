@@ -1,8 +1,7 @@
 //! Messages: structure, decoding, header fields.
 
-use crate::{Case, Job};
+use crate::{Case, Job, corpus};
 use proto_mail::message::{Event, FieldName, Kind, Limits, OctetsKind, Parser, TransferDecoder};
-use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,29 +57,7 @@ fn corpus() -> Messages {
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors")),
         PathBuf::from,
     );
-    let mut folders = vec![root.join("mail/messages")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(folder) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let extension = path
-                .extension()
-                .and_then(|extension| extension.to_str())
-                .unwrap_or_default();
-            if path.is_dir() {
-                folders.push(path);
-            } else if ["eml", "msg"].contains(&extension)
-                || path.to_string_lossy().contains("cpython")
-            {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Rc::new(files.iter().map(|path| fs::read(path).unwrap()).collect())
+    Rc::new(corpus::read(&root.join("mail/messages")))
 }
 
 /// A message such as people send: a dozen fields, a text and the same in HTML.

@@ -1,5 +1,30 @@
 //! Attacks on SMTP, one test for each: what was done to other servers and clients, and what happens
 //! here.
+//!
+//! The rows of all attacks on mail, and where their tests (`row_N_..`) stand:
+//!
+//! | rows | what | tests |
+//! |---|---|---|
+//! | 1 | look-alikes of the end of DATA | `smtp_transcripts.rs`; every string, at every cut: `smtp.rs` |
+//! | 2 | bare line ends and NUL going out | `smtp_client.rs`, `dot.rs` |
+//! | 3, 4, 5 | dots at edges, commands in bodies, in values, in xtext | here |
+//! | 6, 7 | STARTTLS injection, both ways, at every split | `smtp_transcripts.rs`, `stls.rs` (POP3) |
+//! | 8, 9 | STARTTLS stripped, capabilities remembered | `smtp.rs`, `hostile.rs`; here |
+//! | 10 | logins in plaintext, twice, guessed | here, `hostile.rs` (POP3) |
+//! | 11, 12, 13 | chunks and sizes that lie, early talkers | here, `smtp.rs` |
+//! | 14, 15 | lines, replies, commands without end | here, `hostile.rs`, `smtp.rs` |
+//! | 16, 17, 18 | who exists; octets above 127; quoted `@` | here |
+//! | 19 | browsers | here, `hostile.rs` |
+//! | 20 | loops | `queue/main.rs`, `smtp::trace` |
+//! | 21 | XCLIENT and PROXY | here |
+//! | 22 | answers of LMTP that are miscounted | `smtp_client.rs` |
+//! | 23, 24, 25, 26 | APOP, PASS, numbers, listings, endless messages (POP3) | `hostile.rs`, `sasl.rs` |
+//! | 27 | TLS that is required and not had | here |
+//! | 28 to 45 | IMAP | none: there is no IMAP here |
+//! | 46 | AUTH and SCRAM | `sasl.rs`, `hostile.rs` |
+//! | 47 | what peers say, in logs | here |
+//! | 48 to 53, 55 to 61 | messages | `message/hostile.rs` |
+//! | 54 | notifications that are written into | `queue/main.rs` |
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +40,9 @@ use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use proto_mail::smtp::client::{self, Envelope, StartTls};
 use proto_mail::smtp::server::{Config, Error, Event, Limits, Session};
-use proto_mail::smtp::wire::{Command, Mailbox, OriginalRecipient, Parameter, Reply, xtext_decode};
+use proto_mail::smtp::wire::{
+    Command, Mailbox, OriginalRecipient, Parameter, Reply, ReplyDecoder, xtext_decode,
+};
 use proto_mail::{TlsInfo, Transmit};
 
 const T0: Duration = Duration::from_secs(1000);
@@ -386,4 +413,70 @@ fn row_3_commands_in_a_body_stay_in_the_body() {
     let arrived =
         "hi\r\n.\r\nMAIL FROM:<evil@x>\r\nRCPT TO:<eve@x>\r\nDATA\r\nevil\r\n.\r\n.\r\n.\r\n";
     assert_eq!(server.messages, [arrived.as_bytes()]);
+}
+
+/// A server that skips TLS (fetchmail's CVE-2021-39272): whatever it says, neither the envelope nor
+/// the message is sent.
+#[test]
+fn row_27_nothing_is_said_without_the_tls_that_is_required() {
+    for said in [
+        "220 x\r\n250 x\r\n",
+        "220 x\r\n250-x\r\n250 PIPELINING\r\n",
+        "220 x\r\n502 what?\r\n250 x\r\n",
+        "220 x\r\n250-x\r\n250 STARTTLS\r\n454 not now\r\n",
+        "220 x\r\n250-x\r\n250 STARTTLS\r\n250 as if it were there\r\n",
+        "250 you are in already\r\n",
+    ] {
+        let mut config = client::Config::default();
+        config.starttls = StartTls::Required;
+        let mut session = client::Session::new(T0, config, client::Limits::default());
+        let from: Mailbox = "alice@b".parse().unwrap();
+        let envelope = Envelope::new(from).to("bob@d".parse().unwrap());
+        session.send(envelope).unwrap();
+        let (mut sent, mut error) = (Vec::new(), None);
+        // Line by line, so that a reply is never ahead of what it answers.
+        for line in said.split_inclusive('\n') {
+            let mut input = BytesMut::from(line);
+            loop {
+                match session.poll_event(T0, &mut input) {
+                    Ok(Some(event)) => assert_ne!(event, client::Event::Ready, "{said:?}"),
+                    Ok(None) => break,
+                    Err(found) => error = Some(found),
+                }
+            }
+            while let Some(step) = session.poll_transmit(T0, 1000) {
+                if let Transmit::Data(data) = step {
+                    sent.extend_from_slice(&data);
+                }
+            }
+        }
+        assert!(error.is_some(), "{said:?}");
+        let sent = String::from_utf8(sent).unwrap();
+        assert!(!sent.contains("alice") && !sent.contains("bob"), "{sent}");
+    }
+}
+
+/// Escape sequences for the terminal of whoever reads the log, and lines that nobody wrote
+/// (fetchmail's CVE-2021-36386).
+#[test]
+fn row_47_what_peers_say_is_harmless_in_logs() {
+    let evil = "\x1b[2J\x07hi\u{9b}31m\u{202e}\u{7f}";
+    let is_harmless = |shown: String| {
+        assert!(shown.contains("hi"), "{shown:?}");
+        assert!(
+            shown.bytes().all(|it| matches!(it, b' '..=b'~')),
+            "{shown:?}"
+        );
+    };
+    let mut decoder = ReplyDecoder::new();
+    let mut input = BytesMut::from(format!("250 {evil}\r\n").as_bytes());
+    let reply = decoder.decode(&mut input, 1000, 1000).unwrap().unwrap();
+    is_harmless(reply.to_string());
+    is_harmless(format!("{reply:?}"));
+    let line = format!("HELP {evil}");
+    let Ok(Command::Help(Some(text))) = Command::parse(line.as_bytes(), false) else {
+        panic!("HELP takes any text");
+    };
+    is_harmless(text.to_string());
+    is_harmless(format!("{text:?}"));
 }

@@ -3,24 +3,25 @@
 //! `cargo run --release --ignore-rust-version [FOLDER]`; the folder is that of the vectors' messages.
 
 use proto_mail::message::{Event, Limits, Parser};
-use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{env, fs, hint};
+use std::{env, hint};
+
+#[path = "../../src/corpus.rs"]
+mod corpus;
 
 const ROUNDS: usize = 15;
 const TURN: Duration = Duration::from_millis(50);
 /// Octets of a piece.
 const PIECE: usize = 4096;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() {
     let folder = env::args().nth(1).map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/mail/messages")),
         PathBuf::from,
     );
-    let mut messages = Vec::new();
-    collect(&folder, &mut messages)?;
+    let messages = corpus::read(&folder);
     let octets: usize = messages.iter().map(Vec::len).sum();
     println!("{} messages, {octets} octets", messages.len());
     let limits = Arc::new(Limits::default());
@@ -39,20 +40,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         let at = |place: usize| values.get(place).copied().unwrap_or_default();
         println!("{name}: {:.2} (quartiles {:.2}, {:.2})", at(ROUNDS / 2), at(ROUNDS / 4), at(ROUNDS * 3 / 4));
     }
-    Ok(())
-}
-
-fn collect(folder: &Path, messages: &mut Vec<Vec<u8>>) -> Result<(), Box<dyn Error>> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if path.is_dir() {
-            collect(&path, messages)?;
-        } else if ["eml", "msg"].contains(&extension) || path.to_string_lossy().contains("cpython") {
-            messages.push(fs::read(path)?);
-        }
-    }
-    Ok(())
 }
 
 /// Microseconds of one run, over as many as fit in a turn.

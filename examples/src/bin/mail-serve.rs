@@ -15,6 +15,7 @@ use proto_mail::pop3::memory::MemoryStore;
 use proto_mail::pop3::server::{Config, Session};
 use proto_mail::sasl::Mechanism;
 use proto_mail::sasl::memory::Users;
+use proto_mail::sasl::prep::saslprep_stored;
 use proto_mail::smtp;
 use proto_mail::smtp::queue::{self, Queue};
 use std::error::Error;
@@ -106,6 +107,9 @@ struct Arguments {
 
 fn read_user(text: &str) -> Result<(String, String), String> {
     let (name, password) = text.split_once(':').ok_or("NAME:PASSWORD is wanted")?;
+    for part in [name, password] {
+        saslprep_stored(part).map_err(|error| error.to_string())?;
+    }
     Ok((name.to_owned(), password.to_owned()))
 }
 

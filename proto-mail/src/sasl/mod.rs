@@ -55,6 +55,7 @@ pub mod plain;
 pub mod prep;
 pub mod scram;
 pub mod server;
+mod unassigned;
 
 use core::fmt;
 

@@ -1,5 +1,6 @@
 //! `SASLprep`: names and passwords in one form, whatever keyboard they were typed on (RFC 4013).
 
+use super::unassigned::is_unassigned;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use unicode_bidi::{BidiClass, bidi_class};
@@ -15,7 +16,9 @@ pub struct Prohibited;
 ///
 /// Blanks of all kinds become the one of ASCII, soft hyphens and the like vanish, compatible
 /// characters become the same (NFKC). ASCII without controls stays as it is. Characters that
-/// Unicode 3.2 did not know are let through, as RFC 3454 section 7 has it for queries.
+/// Unicode 3.2 did not know are let through, as RFC 3454 section 7 has it for queries: what a client
+/// sends, and what it is compared with. For what is to be kept there is
+/// [`saslprep_stored`].
 ///
 /// # Errors
 ///
@@ -44,6 +47,19 @@ pub fn saslprep(text: &str) -> Result<Cow<'_, str>, Prohibited> {
         }
     }
     Ok(Cow::Owned(text))
+}
+
+/// As [`saslprep`], for a name or a password that is given to a user, and has to be the same
+/// whatever Unicode comes to say of its characters (RFC 4013 section 2.5).
+///
+/// # Errors
+///
+/// [`Prohibited`], also for characters that Unicode 3.2 did not know: emoji, for instance.
+pub fn saslprep_stored(text: &str) -> Result<Cow<'_, str>, Prohibited> {
+    match text.chars().any(is_unassigned) {
+        true => Err(Prohibited),
+        false => saslprep(text),
+    }
 }
 
 /// RFC 3454 table C.1.2.
@@ -104,6 +120,18 @@ mod tests {
                 "{typed:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_unicode_3_2_did_not_know_may_be_asked_for_but_not_stored() {
+        for typed in ["\u{1f980}", "a\u{221}", "\u{20ba}"] {
+            assert_eq!(saslprep(typed).as_deref(), Ok(typed));
+            assert_eq!(saslprep_stored(typed), Err(Prohibited), "{typed:?}");
+        }
+        for (typed, prepared) in [("user", "user"), ("I\u{ad}X", "IX"), ("\u{2168}", "IX")] {
+            assert_eq!(saslprep_stored(typed).as_deref(), Ok(prepared));
+        }
+        assert_eq!(saslprep_stored("\u{7}"), Err(Prohibited));
     }
 
     #[test]

@@ -61,7 +61,9 @@ pub enum Command<'a> {
         /// The initial response; `=` for an empty one.
         initial: Option<Base64<'a>>,
     },
-    /// Send what waits for this host (RFC 1985).
+    /// Send what waits for this host (RFC 1985). It is read so that it can be told from a word that
+    /// is no command: the server answers 502. BURL (RFC 4468), which needs IMAP's URLAUTH, is no
+    /// command here at all: 500.
     Etrn(Text<'a>),
 }
 
