@@ -105,12 +105,12 @@
 //! | | | |
 //! |---|---|---|
 //! | [`server`], [`client`] | sessions, as coordinators | RFC 959, 1123 (4.1), 2228, 2389, 2428, 2577, 2640, 3659, 4217, 7151; MFMT, HASH |
-//! | [`data`] | what goes over a data connection: TYPE A, E, I and L 8, STRU F and R, MODE S, B, C and Z, restart markers | RFC 959 (3), draft-preston-ftpext-deflate |
+//! | [`data`] | what goes over a data connection: TYPE A, E, I and L 8, STRU F, R and P, MODE S, B, C and Z, restart markers | RFC 959 (3), draft-preston-ftpext-deflate |
 //! | [`listing`] | LIST and MLSD of fifteen dialects, without allocation | RFC 3659 (7) |
 //! | [`wire`] | commands, replies, Telnet, paths, host-port forms, facts, times | RFC 854, 959, 2428, 3659 |
 //!
-//! Of RFC 959 all 33 commands are there. STRU P is refused with 504: page structure is for the disks of
-//! TOPS-20 (RFC 1123 section 4.1.2.3). ADAT, MIC, CONF and ENC are refused: security is TLS.
+//! Of RFC 959 all 33 commands are there. STRU P is refused with 504 unless the embedder knows
+//! pages, which were for the disks of TOPS-20 (RFC 1123 section 4.1.2.3). ADAT, MIC, CONF and ENC are refused: security is TLS.
 //!
 //! # Features
 //!

@@ -162,6 +162,13 @@ fn data() {
         b"a\xffb",
         b"a\xff\xffb\xff\x03",
     );
+    // Section 3.1.2.3: the length of the header, the number, the count, 1 for a simple page; the last
+    // page has no data and the type 0.
+    both_ways(
+        format(Image, Page, Stream),
+        b"abc",
+        b"\x04\0\x03\x01abc\x04\x01\0\0",
+    );
     // Section 3.4.2: a descriptor (64: end of file, 128: of a record), a count, the data.
     both_ways(format(Image, File, Block), b"abc", b"\x40\0\x03abc");
     both_ways(format(Ascii, Record, Block), b"a\n", b"\x80\0\x01a\x40\0\0");

@@ -308,7 +308,11 @@ pub fn ftp_data(data: &[u8]) {
     let format = Format {
         kind: [Type::Image, Type::Ascii, Type::Ebcdic, Type::Image][usize::from(steer & 3)],
         form: Form::NonPrint,
-        structure: [Structure::File, Structure::Record][usize::from(steer >> 2 & 1)],
+        structure: if steer & 0xe3 == 0xe0 {
+            Structure::Page
+        } else {
+            [Structure::File, Structure::Record][usize::from(steer >> 2 & 1)]
+        },
         mode: [Mode::Stream, Mode::Block, Mode::Compressed, Mode::Deflate]
             [usize::from(steer >> 3 & 3)],
     };

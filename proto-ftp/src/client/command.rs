@@ -374,6 +374,7 @@ impl Session {
         let letter = match structure {
             Structure::File => "F",
             Structure::Record => "R",
+            Structure::Page => "P",
         };
         let line = Line::new(
             Verb::Stru,

@@ -18,6 +18,7 @@ pub(super) enum Piece {
     Record,
     Marker(Vec<u8>),
     Errors,
+    Page(super::PageHeader),
     End,
 }
 

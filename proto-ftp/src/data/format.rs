@@ -32,6 +32,8 @@ pub enum Structure {
     File,
     /// Records. Text lines are records.
     Record,
+    /// Pages that tell their place. With TYPE I and MODE S alone.
+    Page,
 }
 
 /// How it is transmitted (MODE).

@@ -12,11 +12,13 @@ mod block;
 mod deflate;
 mod ebcdic;
 mod format;
+mod page;
 mod receiver;
 mod sender;
 mod text;
 
 pub use format::{Form, Format, Mode, Structure, Type};
+pub use page::{PageHeader, PageKind};
 pub use receiver::{DataError, DataEvent, Receiver};
 pub use sender::Sender;
 

@@ -3,6 +3,7 @@
 use super::block::{Blocks, Escapes, Piece, Strings};
 use super::deflate::Inflater;
 use super::format::{Format, Mode, Structure, Type};
+use super::page::{PageHeader, Pages};
 use super::sender::filler;
 use super::{DataLimits, ebcdic, text};
 use alloc::collections::VecDeque;
@@ -27,6 +28,9 @@ pub enum DataEvent {
     Marker(Bytes),
     /// The sender suspects errors in what it sent (RFC 959 section 3.4.2).
     SuspectedErrors,
+    /// A page begins (STRU P): the next octets are its data. Who pays no heed to pages gets them in
+    /// the order in which they came.
+    Page(PageHeader),
     /// The file is complete. Comes once.
     End,
 }
@@ -78,6 +82,7 @@ enum Decoder {
     Escapes(Escapes),
     Blocks(Blocks),
     Strings(Strings),
+    Pages(Pages),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +112,8 @@ impl Receiver {
             (Mode::Block, _) => Decoder::Blocks(Blocks::default()),
             (Mode::Compressed, _) => Decoder::Strings(Strings::default()),
             (_, Structure::Record) => Decoder::Escapes(Escapes::default()),
-            (_, Structure::File) => Decoder::Stream,
+            (Mode::Stream, Structure::Page) => Decoder::Pages(Pages::default()),
+            (_, Structure::File | Structure::Page) => Decoder::Stream,
         };
         Self {
             format,
@@ -202,7 +208,10 @@ impl Receiver {
             (Decoder::Stream, None) => true,
             // Some senders close without saying so; between blocks nothing is missing that we know of,
             // but RFC 959 section 3.4 wants the end marked.
-            (Decoder::Escapes(_) | Decoder::Blocks(_) | Decoder::Strings(_), None) => false,
+            (
+                Decoder::Escapes(_) | Decoder::Blocks(_) | Decoder::Strings(_) | Decoder::Pages(_),
+                None,
+            ) => false,
         };
         if is_whole {
             self.state = State::Ended;
@@ -284,6 +293,7 @@ impl Receiver {
                 Ok(octets.len())
             }
             Decoder::Escapes(escapes) => escapes.take(octets, &mut out),
+            Decoder::Pages(pages) => pages.take(octets, &mut out),
             Decoder::Blocks(blocks) => blocks.take(octets, &mut out, max_marker),
             Decoder::Strings(strings) => {
                 strings.take(octets, filler(self.format.kind), &mut out, max_marker)
@@ -307,6 +317,7 @@ impl Receiver {
                 return Some(DataEvent::EndOfRecord);
             }
             Piece::Marker(marker) => return Some(DataEvent::Marker(marker.into())),
+            Piece::Page(header) => return Some(DataEvent::Page(header)),
             Piece::Errors => return Some(DataEvent::SuspectedErrors),
             Piece::End => {
                 self.state = State::Ended;

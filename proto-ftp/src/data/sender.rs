@@ -2,6 +2,7 @@
 
 use super::deflate::Deflater;
 use super::format::{Format, Mode, Structure, Type};
+use super::page::{MAX_PAGE, PageKind, put_last_page, put_page};
 use super::{DataLimits, block, ebcdic, text};
 use crate::DataTransmit;
 use crate::output::Output;
@@ -18,6 +19,10 @@ pub struct Sender {
     deflater: Option<Deflater>,
     /// The last octet that went into the text conversion.
     last: u8,
+    /// Octets of the next page (STRU P).
+    page: Vec<u8>,
+    /// Its number.
+    index: u16,
     sent: u64,
     taken: u64,
     state: State,
@@ -54,6 +59,8 @@ impl Sender {
             output: Output::default(),
             deflater: (format.mode == Mode::Deflate).then(Deflater::new),
             last: 0,
+            page: Vec::new(),
+            index: 0,
             sent: 0,
             taken: 0,
             state: State::Open,
@@ -62,7 +69,8 @@ impl Sender {
     }
 
     /// Takes what fits off the front of `data`, and with `is_end` the end of the file once all of it
-    /// was taken. Returns whether all was taken.
+    /// was taken. Returns whether all was taken. With STRU P the octets become simple pages, one after
+    /// the other; a file of more than 256 pages is given up.
     pub fn send_data(&mut self, data: &mut Bytes, is_end: bool) -> bool {
         if self.state != State::Open {
             return data.is_empty();
@@ -80,12 +88,34 @@ impl Sender {
         } else {
             let mut out = Vec::new();
             self.encode(&piece, ends, &mut out);
-            self.output.share(out.into());
+            if self.state == State::Open {
+                self.output.share(out.into());
+            }
         }
-        if ends {
+        if ends && self.state == State::Open {
             self.state = State::Ended(false);
         }
         is_all
+    }
+
+    /// Sends one page with a header of its own (STRU P). False, and nothing is sent, where a page
+    /// cannot be: in another structure, behind octets that make no whole page yet, beyond 255 octets,
+    /// with fields that its kind does not have, or while the queue is full.
+    pub fn send_page(&mut self, index: u8, kind: PageKind, more: &[u8], data: &[u8]) -> bool {
+        let is_possible = self.format.structure == Structure::Page
+            && self.format.mode == Mode::Stream
+            && self.state == State::Open
+            && self.page.is_empty()
+            && self.output.len() < self.limits.max_queued;
+        let mut out = Vec::new();
+        if !is_possible || put_page(index, kind, more, data, &mut out).is_none() {
+            return false;
+        }
+        let taken = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        self.taken = self.taken.saturating_add(taken);
+        self.index = u16::from(index).saturating_add(1);
+        self.output.share(out.into());
+        true
     }
 
     /// Puts a restart marker into the stream (MODE B and C; nothing in the others).
@@ -112,6 +142,10 @@ impl Sender {
             self.encode_records(piece, ends, out);
             return;
         }
+        if self.format.structure == Structure::Page && self.format.mode == Mode::Stream {
+            self.encode_pages(piece, ends, out);
+            return;
+        }
         let mut converted = Vec::new();
         let body = match self.format.kind {
             Type::Image => piece,
@@ -125,6 +159,32 @@ impl Sender {
             }
         };
         self.frame(body, false, ends, out);
+    }
+
+    /// Full pages, and at the end what is left.
+    fn encode_pages(&mut self, piece: &[u8], ends: bool, out: &mut Vec<u8>) {
+        let mut rest = piece;
+        loop {
+            let room = MAX_PAGE.saturating_sub(self.page.len());
+            let (data, behind) = rest.split_at(room.min(rest.len()));
+            self.page.extend_from_slice(data);
+            rest = behind;
+            let is_last = ends && rest.is_empty();
+            let is_due = self.page.len() == MAX_PAGE || (is_last && !self.page.is_empty());
+            if !is_due {
+                break;
+            }
+            let Ok(index) = u8::try_from(self.index) else {
+                return self.abort();
+            };
+            // A simple page of so many octets always fits.
+            let _ = put_page(index, PageKind::Simple, &[], &self.page, out);
+            self.page.clear();
+            self.index = self.index.saturating_add(1);
+        }
+        if ends {
+            put_last_page(u8::try_from(self.index).unwrap_or(0), out);
+        }
     }
 
     /// Each line of a text, or the file as a whole where it is none, is a record.

@@ -42,6 +42,9 @@ pub struct Config {
     pub virtual_hosts: bool,
     /// Allow MODE Z. Default on.
     pub mode_z: bool,
+    /// The embedder knows pages (STRU P): it makes something of
+    /// [`DataEvent::Page`](crate::data::DataEvent::Page). Default off: STRU P is answered with 504.
+    pub pages: bool,
     /// The embedder may answer USER alone: [`Event::User`](super::Event::User) comes before 331.
     /// Default off, which tells nobody which users exist (RFC 2577 section 6).
     pub ask_user: bool,
@@ -66,6 +69,7 @@ impl Default for Config {
             hash: None,
             virtual_hosts: false,
             mode_z: true,
+            pages: false,
             ask_user: false,
         }
     }

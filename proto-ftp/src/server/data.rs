@@ -329,6 +329,9 @@ impl Session {
         if is_listing && format.kind == crate::data::Type::Image {
             format.kind = crate::data::Type::Ascii;
         }
+        if is_listing && format.structure == crate::data::Structure::Page {
+            format.structure = crate::data::Structure::File;
+        }
         format
     }
 

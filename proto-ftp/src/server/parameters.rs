@@ -102,6 +102,9 @@ impl Session {
         if words.next().is_some() {
             return self.say(501, "Too many parameters");
         }
+        if self.format.structure == Structure::Page && kind != Type::Image {
+            return self.say(504, "Not with STRU P");
+        }
         (self.format.kind, self.format.form) = (kind, form);
         self.say(200, "Type set");
     }
@@ -110,8 +113,15 @@ impl Session {
         self.format.structure = match arg.map(<[u8]>::to_ascii_uppercase).as_deref() {
             Some(b"F") => Structure::File,
             Some(b"R") => Structure::Record,
-            // Page structure is for the disks of TOPS-20 (RFC 1123 section 4.1.2.3).
-            Some(b"P") => return self.say(504, "F or R"),
+            // For the disks of TOPS-20 (RFC 1123 section 4.1.2.3). Its counts are in octets of TYPE L 8.
+            Some(b"P") if !self.config.pages => return self.say(504, "F or R"),
+            Some(b"P") if self.format.kind != Type::Image => {
+                return self.say(504, "TYPE L 8 first");
+            }
+            Some(b"P") if self.format.mode != Mode::Stream => {
+                return self.say(504, "MODE S first");
+            }
+            Some(b"P") => Structure::Page,
             Some(_) => return self.say(501, "F or R"),
             None => return self.missing(),
         };
@@ -119,7 +129,7 @@ impl Session {
     }
 
     pub(super) fn mode(&mut self, arg: Option<&[u8]>) {
-        self.format.mode = match arg.map(<[u8]>::to_ascii_uppercase).as_deref() {
+        let mode = match arg.map(<[u8]>::to_ascii_uppercase).as_deref() {
             Some(b"S") => Mode::Stream,
             Some(b"B") => Mode::Block,
             Some(b"C") => Mode::Compressed,
@@ -128,6 +138,10 @@ impl Session {
             Some(_) => return self.say(501, "S, B or C"),
             None => return self.missing(),
         };
+        if self.format.structure == Structure::Page && mode != Mode::Stream {
+            return self.say(504, "Not with STRU P");
+        }
+        self.format.mode = mode;
         self.say(200, "Mode set");
     }
 
