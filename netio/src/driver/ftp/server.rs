@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Ports for passive mode. Default: whichever the system gives.
+    /// Ports for passive mode. Default: those from 49152 on, or whichever the system gives.
     pub passive_ports: Option<core::ops::RangeInclusive<u16>>,
     /// Connect from port 20 in active mode, where this process may. Default on.
     pub from_port_20: bool,

@@ -17,6 +17,12 @@ use std::sync::{Arc, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+/// Where passive ports are looked for when none are given (RFC 6335 section 6). The system would
+/// look through all that it has, which takes milliseconds once thousands are in TIME-WAIT.
+const DYNAMIC_PORTS: core::ops::RangeInclusive<u16> = 49_152..=65_535;
+/// How many of them are tried before the system may look.
+const TRIES: u16 = 64;
+
 type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 /// What a slot reports.
@@ -126,27 +132,28 @@ impl<Id: Ord + Copy> Slots<Id> {
     }
 
     fn bind(&mut self, on: IpAddr) -> io::Result<(TcpListener, SocketAddr)> {
+        let (ports, tries) = match self.ports.clone() {
+            Some(ports) => (ports, u16::MAX),
+            None => (DYNAMIC_PORTS, TRIES),
+        };
         let mut result = Err(io::ErrorKind::AddrInUse.into());
-        match self.ports.clone() {
-            None => result = std::net::TcpListener::bind((on, 0)),
-            Some(ports) => {
-                // From a random one on: the next one is not to be guessed (RFC 2577 section 8).
-                let last = ports.end().saturating_sub(*ports.start());
-                let begin = self.ports_from.hash_one(self.listeners);
-                self.listeners = self.listeners.wrapping_add(1);
-                for step in 0..=last {
-                    let offset = begin
-                        .wrapping_add(step.into())
-                        .checked_rem(u64::from(last).saturating_add(1))
-                        .and_then(|offset| u16::try_from(offset).ok())
-                        .unwrap_or(0);
-                    result =
-                        std::net::TcpListener::bind((on, ports.start().saturating_add(offset)));
-                    if result.is_ok() {
-                        break;
-                    }
-                }
+        // From a random one on: the next one is not to be guessed (RFC 2577 section 8).
+        let last = ports.end().saturating_sub(*ports.start());
+        let begin = self.ports_from.hash_one(self.listeners);
+        self.listeners = self.listeners.wrapping_add(1);
+        for step in 0..=last.min(tries) {
+            let offset = begin
+                .wrapping_add(step.into())
+                .checked_rem(u64::from(last).saturating_add(1))
+                .and_then(|offset| u16::try_from(offset).ok())
+                .unwrap_or(0);
+            result = std::net::TcpListener::bind((on, ports.start().saturating_add(offset)));
+            if result.is_ok() {
+                break;
             }
+        }
+        if result.is_err() && self.ports.is_none() {
+            result = std::net::TcpListener::bind((on, 0));
         }
         let listener = result?;
         listener.set_nonblocking(true)?;
